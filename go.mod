@@ -1,0 +1,3 @@
+module bootswain
+
+go 1.26

@@ -1,0 +1,105 @@
+// Package run is the only door to other programs: everything bootswain starts,
+// it starts here, with a time limit, with LC_ALL=C, with secrets on standard
+// input only, and with the program's own words kept for the error.
+package run
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// DefaultTimeout bounds a command that names no time limit of its own.
+const DefaultTimeout = 60 * time.Second
+
+// Cmd is one run of a program. Secrets go into Stdin and nowhere else: Args
+// are printed in errors and are visible to every process of the machine.
+type Cmd struct {
+	Name    string
+	Args    []string
+	Stdin   []byte
+	Timeout time.Duration // 0 means DefaultTimeout
+}
+
+// String returns the command line; it never shows Stdin.
+func (c Cmd) String() string { return strings.Join(append([]string{c.Name}, c.Args...), " ") }
+
+// Runner runs a command and returns its standard output. A command that ran
+// and failed gives an *ExitError, one that is not installed a *MissingError.
+type Runner interface {
+	Run(ctx context.Context, c Cmd) (stdout []byte, err error)
+}
+
+// ExitError is a program that ran and did not end with 0.
+type ExitError struct {
+	Cmd    string
+	Code   int    // -1 when a signal or the time limit ended it
+	Stderr string // the program's own words, trimmed
+}
+
+func (e *ExitError) Error() string {
+	msg := fmt.Sprintf("%s: exit status %d", e.Cmd, e.Code)
+	if e.Code < 0 {
+		msg = e.Cmd + ": ended by a signal or its time limit"
+	}
+	if e.Stderr != "" {
+		msg += ": " + e.Stderr
+	}
+	return msg
+}
+
+// MissingError is a program that is not installed.
+type MissingError struct{ Name string }
+
+func (e *MissingError) Error() string { return e.Name + " is not installed on this machine" }
+
+// ExitCode returns the exit code in err's chain, or -1 if err is not an
+// *ExitError.
+func ExitCode(err error) int {
+	if e, ok := errors.AsType[*ExitError](err); ok {
+		return e.Code
+	}
+	return -1
+}
+
+// Host runs commands on this machine.
+type Host struct{}
+
+// Run implements Runner. When ctx or the time limit ends, the program and all
+// that it started in its process group are killed.
+func (Host) Run(ctx context.Context, c Cmd) ([]byte, error) {
+	limit := c.Timeout
+	if limit == 0 {
+		limit = DefaultTimeout
+	}
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, c.Name, c.Args...)
+	cmd.Env = append(os.Environ(), "LC_ALL=C")
+	cmd.Stdin = bytes.NewReader(c.Stdin)
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
+	cmd.WaitDelay = time.Second
+	err := cmd.Run()
+	switch exit, isExit := errors.AsType[*exec.ExitError](err); {
+	case err == nil:
+		return stdout.Bytes(), nil
+	case errors.Is(err, exec.ErrNotFound) || errors.Is(err, fs.ErrNotExist):
+		return nil, &MissingError{Name: c.Name}
+	case ctx.Err() != nil:
+		return stdout.Bytes(), fmt.Errorf("cannot finish %s within %s: %w", c, limit, ctx.Err())
+	case isExit:
+		return stdout.Bytes(), &ExitError{Cmd: c.String(), Code: exit.ExitCode(), Stderr: strings.TrimSpace(stderr.String())}
+	default:
+		return stdout.Bytes(), fmt.Errorf("cannot run %s: %w", c, err)
+	}
+}

@@ -1,0 +1,83 @@
+// Package spec knows what launch data means. It turns bytes into a *Spec, or
+// into a list of every fault with its place; it touches nothing and asks
+// nobody.
+package spec
+
+import "time"
+
+// Spec is what an instance was asked to be.
+type Spec struct {
+	Version int      // 1
+	Users   []User   // in document order
+	Volumes []Volume // in document order
+	MySQL   *MySQL   // nil: bootswain leaves the database alone
+	Health  Health
+}
+
+// User is a person who may log in.
+type User struct {
+	Name              string
+	Groups            []string  // beside the user's own group
+	Sudo              []string  // sudoers rules without the user's name; "sudo: true" gives "ALL=(ALL) NOPASSWD:ALL"
+	Shell             string    // "" means /bin/bash
+	SSHAuthorizedKeys []string  // authorized_keys lines
+	Expires           time.Time // zero: never
+}
+
+// Volume is a named set of block devices that becomes one mounted file system.
+type Volume struct {
+	Name         string
+	EBS          EBS
+	Create       Create
+	Encryption   Encryption
+	Filesystem   Filesystem
+	Mount        string        // absolute, clean path
+	OverdueAfter time.Duration // how long a missing device may take before health fails; default 5 minutes
+	Required     bool          // default true: bootswain-storage.target waits for it
+	Wipe         []Wipe
+}
+
+// EBS selects devices: by volume id, or by the device names of the launch
+// template. Exactly one of the two is given.
+type EBS struct {
+	IDs     []string // "vol-0a1b…"
+	Devices []string // "/dev/sdf"
+}
+
+// Create says whether a file system may be made.
+type Create string
+
+// The zero Create never formats anything.
+const (
+	CreateNever   Create = ""
+	CreateIfBlank Create = "if_blank"
+)
+
+// Encryption is where the volume's key comes from. An empty Sealed means that
+// the key's ciphertext is taken from the volume's own LUKS2 token.
+type Encryption struct {
+	Sealed []byte // age ciphertext of the key, binary (decoded from base64 or armor)
+}
+
+// Filesystem is what is made on a blank volume, and how it is mounted.
+type Filesystem struct {
+	Type    string   // "xfs"
+	Options []string // mount options
+}
+
+// Wipe releases the content of one device, known by the fingerprint that the
+// refusal printed.
+type Wipe struct {
+	Volume string // volume id
+	Found  string // fingerprint
+}
+
+// MySQL binds a MySQL or MariaDB server's data directory to a volume.
+type MySQL struct {
+	Volume string // name of one of Volumes
+}
+
+// Health is where the health answers are given.
+type Health struct {
+	Listen string // host:port; "" means the image's default, loopback only
+}
