@@ -1,0 +1,186 @@
+// Package ebs finds EBS volumes among the kernel's block devices: which device
+// is which volume, whether it is still the same one a moment later, and when
+// devices come and go.
+//
+// It reads sysfs, asks a controller to identify itself, and listens to the
+// kernel. It never writes to a device and never talks to EC2. Sizes are bytes.
+// Errors name the device; a device that goes away while it is being read is
+// left out, as if it had gone a moment earlier.
+package ebs
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"syscall"
+)
+
+// Host is where block devices are looked up.
+type Host struct {
+	Sys string // "/sys"
+	Dev string // "/dev"
+
+	// Identify returns the page that the NVMe controller behind a device node
+	// answers to Identify Controller; nil asks the device itself.
+	Identify func(path string) ([]byte, error)
+}
+
+// Device is an EBS volume as the kernel shows it.
+type Device struct {
+	VolumeID      string   // "vol-0a1b…"
+	Name          string   // the kernel's name, "nvme1n1"
+	Path          string   // device node, "/dev/nvme1n1"
+	Number        string   // "major:minor"
+	Model         string   // "Amazon Elastic Block Store"
+	Serial        string   // as the controller gives it, "vol0a1b…"
+	RequestedName string   // device name asked for when it was attached, "/dev/sdf"; "" where the controller does not tell
+	NameErr       error    // why RequestedName could not be asked for; nil where there is just none
+	Size          int64    // bytes
+	Diskseq       uint64   // grows with every disk the kernel meets; 0 before Linux 5.15
+	ReadOnly      bool     // the kernel refuses writes
+	Holders       []string // kernel names of the md and dm devices on it
+	Partitions    []string // kernel names of its partitions
+}
+
+// instanceStore is the model of disks that lose their content when the
+// instance stops (EC2 user guide, "instance store").
+const instanceStore = "Amazon EC2 NVMe Instance Storage"
+
+var (
+	namespace    = regexp.MustCompile(`^nvme[0-9]+n[0-9]+$`)
+	volumeSerial = regexp.MustCompile(`^vol-?([0-9a-f]{8,17})$`)
+)
+
+// VolumeID returns the volume id that an NVMe serial number stands for, or ""
+// if it is no EBS volume's. EBS leaves the dash out.
+func VolumeID(serial string) string {
+	m := volumeSerial.FindStringSubmatch(serial)
+	if m == nil {
+		return ""
+	}
+	return "vol-" + m[1]
+}
+
+// Devices returns the attached EBS volumes in the order of their kernel names.
+// It leaves out instance store, disks whose serial is no volume id, partitions,
+// and the hidden paths behind a multipath device, which carry the same serial.
+func (h Host) Devices() ([]Device, error) {
+	entries, err := os.ReadDir(filepath.Join(h.Sys, "block"))
+	if err != nil {
+		return nil, fmt.Errorf("cannot list block devices: %w", err)
+	}
+	var devs []Device
+	for _, e := range entries {
+		if !namespace.MatchString(e.Name()) {
+			continue
+		}
+		d, err := h.device(e.Name())
+		switch {
+		case gone(err):
+			continue
+		case err != nil:
+			return nil, fmt.Errorf("cannot read what %s is: %w", e.Name(), err)
+		case d == nil:
+			continue
+		}
+		devs = append(devs, *d)
+	}
+	return devs, nil
+}
+
+// gone tells whether err says that a device went away: its directory in sysfs
+// is missing, or its attributes answer so.
+func gone(err error) bool {
+	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENODEV) || errors.Is(err, syscall.ENXIO)
+}
+
+// device returns the volume of the given kernel name, or nil if it is none.
+func (h Host) device(name string) (*Device, error) {
+	dir := filepath.Join(h.Sys, "block", name)
+	if hidden, err := number(dir, "hidden"); err != nil || hidden == 1 {
+		return nil, err
+	}
+	d := &Device{Name: name, Path: filepath.Join(h.Dev, name)}
+	var err error
+	if d.Serial, err = attribute(dir, "device/serial"); err != nil {
+		return nil, err
+	}
+	if d.Model, err = attribute(dir, "device/model"); err != nil {
+		return nil, err
+	}
+	d.VolumeID = VolumeID(d.Serial)
+	if d.VolumeID == "" || d.Model == instanceStore {
+		return nil, nil
+	}
+	if d.Number, err = attribute(dir, "dev"); err != nil {
+		return nil, err
+	}
+	sectors, err := number(dir, "size")
+	if err != nil {
+		return nil, err
+	}
+	d.Size = int64(sectors) * 512 // sysfs counts 512-byte sectors whatever the disk's own are
+	if d.Diskseq, err = number(dir, "diskseq"); err != nil {
+		return nil, err
+	}
+	ro, err := number(dir, "ro")
+	if err != nil {
+		return nil, err
+	}
+	d.ReadOnly = ro == 1
+	if d.Holders, d.Partitions, err = users(dir); err != nil {
+		return nil, err
+	}
+	d.RequestedName, d.NameErr = h.requestedName(d.Path)
+	return d, nil
+}
+
+// users returns what stands on a disk: its holders and its partitions.
+func users(dir string) (holders, partitions []string, err error) {
+	entries, err := os.ReadDir(filepath.Join(dir, "holders"))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, nil, err
+	}
+	for _, e := range entries {
+		holders = append(holders, e.Name())
+	}
+	marks, err := filepath.Glob(filepath.Join(dir, "*", "partition"))
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, m := range marks {
+		partitions = append(partitions, filepath.Base(filepath.Dir(m)))
+	}
+	return holders, partitions, nil
+}
+
+// attribute reads one sysfs attribute without the padding around it.
+func attribute(dir, name string) (string, error) {
+	b, err := os.ReadFile(filepath.Join(dir, name))
+	return strings.TrimSpace(string(b)), err
+}
+
+// number reads a numeric sysfs attribute; one that this kernel does not have
+// counts as 0, as long as the disk itself is there.
+func number(dir, name string) (uint64, error) {
+	s, err := attribute(dir, name)
+	if errors.Is(err, fs.ErrNotExist) {
+		if _, err := os.Stat(dir); err != nil {
+			return 0, err
+		}
+		return 0, nil
+	}
+	if err != nil {
+		return 0, err
+	}
+	n, err := strconv.ParseUint(s, 10, 63)
+	if err != nil {
+		return 0, fmt.Errorf("attribute %s is %q, not a number", name, s)
+	}
+	return n, nil
+}
