@@ -1,0 +1,74 @@
+package filesystem
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"regexp"
+	"time"
+
+	"bootswain/internal/run"
+)
+
+// Options says what file system to make.
+type Options struct {
+	Device string // device node
+	UUID   string // RFC 9562
+	Label  string // at most 12 bytes; "" for none
+
+	// Reclaim states that what is on the device is our own unfinished work,
+	// known by its UUID. Without it mkfs.xfs looks at the device once more by
+	// itself and refuses where it finds anything.
+	Reclaim bool
+}
+
+// maxLabel is the size of sb_fname in XFS's superblock.
+const maxLabel = 12
+
+// makeTimeout bounds one mkfs: it writes some MiB, on the slowest volume too.
+const makeTimeout = 10 * time.Minute
+
+var rfcUUID = regexp.MustCompile(`^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`)
+
+// MakeXFS makes an XFS file system. Everything on the device is lost; the caller
+// has proven it blank, or states that it is to be reclaimed. The geometry of an
+// array below is found by mkfs.xfs itself, through dm-crypt too.
+//
+// It never discards blocks (-K). There is nothing to discard on a device that is
+// blank; dm-crypt does not pass discards on unless told to, which would show
+// which blocks are in use; and on a large volume that takes them it is slow.
+func MakeXFS(ctx context.Context, r run.Runner, o Options) error {
+	if !rfcUUID.MatchString(o.UUID) {
+		return fmt.Errorf("cannot make an XFS file system on %s: %q is not a UUID", o.Device, o.UUID)
+	}
+	if len(o.Label) > maxLabel {
+		return fmt.Errorf("cannot make an XFS file system on %s: label %q is longer than %d bytes", o.Device, o.Label, maxLabel)
+	}
+	args := []string{"-q", "-K", "-m", "uuid=" + o.UUID}
+	if o.Label != "" {
+		args = append(args, "-L", o.Label)
+	}
+	if o.Reclaim {
+		args = append(args, "-f")
+	}
+	_, err := r.Run(ctx, run.Cmd{Name: "mkfs.xfs", Args: append(args, o.Device), Timeout: makeTimeout})
+	if err != nil {
+		return fmt.Errorf("cannot make an XFS file system on %s: %w", o.Device, err)
+	}
+	return nil
+}
+
+// Sync makes sure that everything written to a block device is on the device
+// itself. It opens the device for reading only: closing one that was open for
+// writing makes udev probe it again.
+func Sync(path string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return fmt.Errorf("cannot sync %s: %w", path, err)
+	}
+	defer f.Close()
+	if err := f.Sync(); err != nil {
+		return fmt.Errorf("cannot sync %s: %w", path, err)
+	}
+	return nil
+}
