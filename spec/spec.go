@@ -17,9 +17,10 @@ type Spec struct {
 // User is a person who may log in.
 type User struct {
 	Name              string
+	Gecos             string    // the account's comment, usually the person's full name; "" leaves it as it is
 	Groups            []string  // beside the user's own group
 	Sudo              []string  // sudoers rules without the user's name; "sudo: true" gives "ALL=(ALL) NOPASSWD:ALL"
-	Shell             string    // "" means /bin/bash
+	Shell             string    // "" means /bin/bash for a new account, and what it has for an old one
 	SSHAuthorizedKeys []string  // authorized_keys lines
 	Expires           time.Time // zero: never
 }
@@ -32,7 +33,7 @@ type Volume struct {
 	Encryption   Encryption
 	Filesystem   Filesystem
 	Mount        string        // absolute, clean path
-	OverdueAfter time.Duration // how long a missing device may take before health fails; default 5 minutes
+	OverdueAfter time.Duration // how long a missing device may take before health fails; default DefaultOverdueAfter
 	Required     bool          // default true: bootswain-storage.target waits for it
 	Wipe         []Wipe
 }

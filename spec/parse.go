@@ -1,0 +1,192 @@
+package spec
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"net/netip"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// maxDocument bounds the document in bytes. EC2 gives at most 16 KiB of
+// user-data, which gzip can hold several times over.
+const maxDocument = 256 << 10
+
+// Parse reads a bare document. The error is an *Errors with every fault.
+//
+// With faults Parse still returns what may be acted on, if the document is a
+// mapping at all: Users holds the entries that are sound as a whole, Health is
+// as given where it is sound, and Volumes and MySQL are nil, so that no disk
+// is touched by a document that is not understood.
+func Parse(doc []byte) (*Spec, error) {
+	var r reader
+	s := r.document(doc)
+	if len(r.faults) == 0 {
+		return s, nil
+	}
+	sortFaults(r.faults)
+	if s != nil {
+		s.Volumes, s.MySQL = nil, nil
+	}
+	return s, &Errors{Faults: r.faults}
+}
+
+func (r *reader) document(doc []byte) *Spec {
+	top := &yaml.Node{Line: 1, Column: 1}
+	if len(doc) > maxDocument {
+		r.fault(top, "", "", "the document has %d bytes; at most %d are read", len(doc), maxDocument)
+		return nil
+	}
+	dec := yaml.NewDecoder(bytes.NewReader(doc))
+	var root yaml.Node
+	switch err := dec.Decode(&root); {
+	case errors.Is(err, io.EOF) || err == nil && (root.Kind != yaml.DocumentNode || len(root.Content) == 0):
+		r.fault(top, "", "it begins with version: 1", "the document is empty")
+		return nil
+	case err != nil:
+		r.syntax(err)
+		return nil
+	}
+	top = root.Content[0]
+	if top.Kind != yaml.MappingNode {
+		r.fault(top, "", "it begins with version: 1", "the document must be a mapping, not %s", kindOf(top))
+		return nil
+	}
+	s := r.spec(top)
+	var second yaml.Node
+	switch err := dec.Decode(&second); {
+	case errors.Is(err, io.EOF):
+	case err != nil:
+		r.syntax(err)
+	default:
+		r.fault(&second, "", "", "a second YAML document begins here; only one is read")
+	}
+	return s
+}
+
+// spec reads the document's mapping.
+func (r *reader) spec(n *yaml.Node) *Spec {
+	s := &Spec{}
+	var volumes *yaml.Node
+	var mysql func()
+	r.mapping(n, "", fields{
+		"version": func(n *yaml.Node, path string) { s.Version = r.version(n, path) },
+		"users":   func(n *yaml.Node, path string) { s.Users = r.users(n, path) },
+		"volumes": func(n *yaml.Node, path string) { volumes = n; s.Volumes = r.volumes(n, path) },
+		"mysql": func(n *yaml.Node, path string) {
+			mysql = func() { s.MySQL = r.mysql(n, path, volumes) } // volumes may stand below it
+		},
+		"health":     func(n *yaml.Node, path string) { s.Health = r.health(n, path) },
+		"role":       r.unsupported("roles are not supported by this version"),
+		"users_from": r.unsupported("users from outside the launch data are not supported by this version"),
+	})
+	if mysql != nil {
+		mysql()
+	}
+	r.required(n, "", "version", "version: 1")
+	return s
+}
+
+func (r *reader) version(n *yaml.Node, path string) int {
+	if n.Kind != yaml.ScalarNode || n.ShortTag() != "!!int" {
+		r.wrongType(n, path, "the number 1")
+		return 0
+	}
+	if n.Value != "1" {
+		r.fault(n, path, "version: 1", "%s is not known to this bootswain, which reads version 1", show(n.Value))
+		return 0
+	}
+	return 1
+}
+
+func (r *reader) mysql(n *yaml.Node, path string, volumes *yaml.Node) *MySQL {
+	m := &MySQL{}
+	r.mapping(n, path, fields{
+		"volume": func(n *yaml.Node, path string) {
+			name, ok := r.text(n, path)
+			if !ok {
+				return
+			}
+			m.Volume = name
+			if !hasKey(volumes, name) {
+				hint := nearest(name, keysOf(volumes))
+				if hint != "" {
+					hint += "?"
+				}
+				r.fault(n, path, hint, "names %s, which is not under volumes", show(name))
+			}
+		},
+	})
+	r.required(n, path, "volume", "the name of one of volumes")
+	return m
+}
+
+func (r *reader) health(n *yaml.Node, path string) Health {
+	var h Health
+	r.mapping(n, path, fields{
+		"listen": func(n *yaml.Node, path string) {
+			listen, ok := r.text(n, path)
+			if !ok {
+				return
+			}
+			if at, err := netip.ParseAddrPort(listen); err != nil || at.Port() == 0 || at.Addr().Zone() != "" {
+				r.fault(n, path, "0.0.0.0:8273 or 127.0.0.1:8273", "%s is not an IP address and port", show(listen))
+				return
+			}
+			h.Listen = listen
+		},
+	})
+	return h
+}
+
+// unsupported is a reader of a key that the design knows and this version
+// cannot carry out.
+func (r *reader) unsupported(message string) func(*yaml.Node, string) {
+	return func(n *yaml.Node, path string) { r.fault(n, path, "", "%s", message) }
+}
+
+var yamlLine = regexp.MustCompile(`^yaml: (?:line (\d+): )?(.*)$`)
+
+// syntax notes an error of the YAML library, which knows the line only.
+func (r *reader) syntax(err error) {
+	at, message := &yaml.Node{Line: 1, Column: 1}, err.Error()
+	if m := yamlLine.FindStringSubmatch(message); m != nil {
+		if line, err := strconv.Atoi(m[1]); err == nil {
+			at.Line = line
+		}
+		message = m[2]
+	}
+	hint := ""
+	if strings.Contains(message, "cannot start any token") {
+		hint = "YAML is indented with spaces, never with tabs, and text that begins with @, ` or % is quoted"
+	}
+	r.fault(at, "", hint, "not valid YAML: %s", strings.ToValidUTF8(message, "?"))
+}
+
+// hasKey tells whether the mapping n has the key at all, sound or not.
+func hasKey(n *yaml.Node, key string) bool { return slices.Contains(keysOf(n), key) }
+
+func keysOf(n *yaml.Node) (keys []string) {
+	if n == nil || n.Kind != yaml.MappingNode {
+		return nil
+	}
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		keys = append(keys, n.Content[i].Value)
+	}
+	return keys
+}
+
+// required notes that the mapping n lacks the key.
+func (r *reader) required(n *yaml.Node, path, key, hint string) {
+	if n.Kind == yaml.MappingNode && !hasKey(n, key) {
+		r.fault(n, step(path, key), hint, "missing")
+	}
+}
+
+func at(path string, i int) string { return fmt.Sprintf("%s[%d]", path, i) }

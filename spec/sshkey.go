@@ -1,0 +1,90 @@
+package spec
+
+import (
+	"crypto/rsa"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+	"golang.org/x/crypto/ssh"
+)
+
+// sshKeyTypes are the public key types that OpenSSH 9.1 and later read in
+// authorized_keys and that are strong enough. DSA is gone since OpenSSH 10.
+var sshKeyTypes = []string{
+	ssh.KeyAlgoED25519, ssh.KeyAlgoSKED25519, ssh.KeyAlgoRSA,
+	ssh.KeyAlgoECDSA256, ssh.KeyAlgoECDSA384, ssh.KeyAlgoECDSA521, ssh.KeyAlgoSKECDSA256,
+}
+
+// minRSABits is OpenSSH's RequiredRSASize as Debian and NIST recommend it.
+const minRSABits = 2048
+
+func (r *reader) sshKeys(n *yaml.Node, path string) []string {
+	keys, ok := r.texts(n, path, "")
+	if !ok {
+		return nil
+	}
+	for i, line := range keys {
+		keys[i] = strings.TrimSpace(line) // a block scalar ends with a line break
+		if err := CheckSSHKey(keys[i]); err != nil {
+			r.fault(n.Content[i], at(path, i), "", "%s", err)
+		}
+	}
+	return keys
+}
+
+// CheckSSHKey says why sshd would not take the authorized_keys line, or why it
+// should not. The error never repeats the line, which may be a private key.
+func CheckSSHKey(line string) error {
+	if strings.Contains(line, "PRIVATE KEY-----") {
+		return errors.New("is a private key; the public one, from the .pub file, belongs here, and this one is to be replaced")
+	}
+	if strings.ContainsAny(line, "\r\n\x00") {
+		return errors.New("is more than one line; one list entry holds one key")
+	}
+	key, _, _, _, err := ssh.ParseAuthorizedKey([]byte(line))
+	if err != nil {
+		return errors.New(whyNoKey(line))
+	}
+	if !slices.Contains(strings.Fields(line), key.Type()) {
+		return fmt.Errorf("says one key type, but its data is %s", key.Type())
+	}
+	if _, isCert := key.(*ssh.Certificate); isCert {
+		return errors.New("is a certificate, not a key")
+	}
+	if key.Type() == ssh.InsecureKeyAlgoDSA {
+		return errors.New("is a DSA key, which is too weak; use ssh-ed25519")
+	}
+	if !slices.Contains(sshKeyTypes, key.Type()) {
+		return fmt.Errorf("is of type %s, which sshd may not know; use ssh-ed25519", key.Type())
+	}
+	if pub, ok := key.(ssh.CryptoPublicKey); ok {
+		if k, ok := pub.CryptoPublicKey().(*rsa.PublicKey); ok && k.N.BitLen() < minRSABits {
+			return fmt.Errorf("is an RSA key of %d bits, which is too weak; at least %d, or ssh-ed25519", k.N.BitLen(), minRSABits)
+		}
+	}
+	return nil
+}
+
+// whyNoKey finds the reason that the ssh package does not give.
+func whyNoKey(line string) string {
+	words := strings.Fields(line)
+	i := slices.IndexFunc(words, func(w string) bool { return slices.Contains(sshKeyTypes, w) || w == ssh.InsecureKeyAlgoDSA })
+	switch {
+	case i < 0:
+		return "is no SSH public key: no key type such as ssh-ed25519 in it"
+	case i+1 == len(words):
+		return "is no SSH public key: nothing follows " + words[i]
+	}
+	blob, err := base64.StdEncoding.DecodeString(words[i+1])
+	if err != nil {
+		return "is no SSH public key: the data after " + words[i] + " is not base64, or was cut short"
+	}
+	if _, err := ssh.ParsePublicKey(blob); err != nil {
+		return "is no SSH public key: the data after " + words[i] + " is damaged or was cut short"
+	}
+	return "is no SSH public key: the options before " + words[i] + " are not well-formed"
+}

@@ -1,0 +1,221 @@
+package spec
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// volumeName fits everywhere the name goes. The narrowest place is the 32-byte
+// array name of an md 1.2 superblock, "bootswain:NAME", where mdadm needs one
+// byte to spare.
+var volumeName = regexp.MustCompile(`^[a-z][a-z0-9_-]{0,20}$`)
+
+var (
+	volumeID    = regexp.MustCompile(`^vol-([0-9a-f]{8}|[0-9a-f]{17})$`)
+	deviceName  = regexp.MustCompile(`^/dev/(sd[a-z]([1-9]|1[0-5])?|xvd[a-z]{1,2})$`)
+	fingerprint = regexp.MustCompile(`^[0-9a-f]{6,64}$`)
+)
+
+// maxDevices bounds the devices of one volume. A Nitro instance takes about 27
+// in all; 16 is far beyond what a RAID0 of EBS volumes gains from.
+const maxDevices = 16
+
+// volumes reads the mapping of named volumes, and what they must not share.
+func (r *reader) volumes(n *yaml.Node, path string) (volumes []Volume) {
+	c := claims{taken: make(map[string]string)}
+	for name, pair := range r.pairs(n, path) {
+		where := step(path, name)
+		if !volumeName.MatchString(name) {
+			r.fault(pair.key, where, "at most 21 of a-z, 0-9, - and _, beginning with a letter", "cannot be a volume's name")
+		}
+		v := r.volume(name, pair.value, where)
+		r.claim(&c, v, pair.value, where)
+		volumes = append(volumes, v)
+	}
+	return volumes
+}
+
+func (r *reader) volume(name string, n *yaml.Node, path string) Volume {
+	var wipe func()
+	v := Volume{Name: name, Filesystem: Filesystem{Type: "xfs"}, OverdueAfter: DefaultOverdueAfter, Required: true}
+	r.mapping(n, path, fields{
+		"ebs":        func(n *yaml.Node, path string) { v.EBS = r.ebs(n, path) },
+		"create":     func(n *yaml.Node, path string) { v.Create = r.create(n, path) },
+		"encryption": func(n *yaml.Node, path string) { v.Encryption = r.encryption(n, path) },
+		"filesystem": func(n *yaml.Node, path string) { v.Filesystem = r.filesystem(n, path) },
+		"mount":      func(n *yaml.Node, path string) { v.Mount = r.mount(n, path) },
+		"overdue_after": func(n *yaml.Node, path string) {
+			if d, ok := r.duration(n, path); ok {
+				v.OverdueAfter = d
+			}
+		},
+		"required": func(n *yaml.Node, path string) {
+			if required, ok := r.boolean(n, path); ok {
+				v.Required = required
+			}
+		},
+		"wipe": func(n *yaml.Node, path string) {
+			wipe = func() { v.Wipe = r.wipe(n, path, v.EBS.IDs) } // ebs may stand below it
+		},
+		"instance_store": r.unsupported("is not supported by this version: volumes are made of EBS volumes"),
+	})
+	if wipe != nil {
+		wipe()
+	}
+	r.wholeVolume(n, path, name)
+	return v
+}
+
+// wholeVolume notes what the volume's mapping n lacks, and what does not go
+// together in it.
+func (r *reader) wholeVolume(n *yaml.Node, path, name string) {
+	if !hasKey(n, "instance_store") {
+		r.required(n, path, "ebs", "ebs: {ids: [vol-…]} or ebs: {devices: [/dev/sdf]}")
+	}
+	r.required(n, path, "mount", "as in mount: /srv/"+name)
+	if hasKey(n, "create") {
+		r.required(n, path, "encryption", "what is created needs a key: encryption: {sealed: …}, made by bootswain seal")
+	}
+	if wipe := valueOf(n, "wipe"); wipe != nil && !hasKey(n, "create") {
+		r.fault(wipe, step(path, "wipe"), "add create: if_blank, or leave wipe out", "throws content away, but nothing would be created after it")
+	}
+}
+
+// ebs reads which devices a volume is made of.
+func (r *reader) ebs(n *yaml.Node, path string) (e EBS) {
+	r.mapping(n, path, fields{
+		"ids": func(n *yaml.Node, path string) {
+			e.IDs = r.devices(n, path, volumeID, "vol- and 17 hexadecimal digits", "is not a volume id")
+		},
+		"devices": func(n *yaml.Node, path string) {
+			e.Devices = r.devices(n, path, deviceName, "as in the launch template: /dev/sdf or /dev/xvdf", "is not a device name of EC2")
+		},
+		"tags":    r.unsupported("is not supported by this version: name ids or devices"),
+		"count":   r.unsupported("is not supported by this version: name ids or devices"),
+		"restore": r.unsupported("is not supported by this version: name ids or devices"),
+	})
+	selects := func(key string) bool { return key == "ids" || key == "devices" || key == "tags" || key == "restore" }
+	if n.Kind == yaml.MappingNode && !slices.ContainsFunc(keysOf(n), selects) {
+		r.fault(n, path, "ids: [vol-…] or devices: [/dev/sdf]", "names no devices")
+	}
+	if devices := valueOf(n, "devices"); devices != nil && hasKey(n, "ids") {
+		r.fault(devices, step(path, "devices"), "keep one of them", "contradicts ids")
+	}
+	return e
+}
+
+func (r *reader) devices(n *yaml.Node, path string, rule *regexp.Regexp, hint, fault string) []string {
+	names, ok := r.texts(n, path, "")
+	if !ok {
+		return nil
+	}
+	if len(names) < 1 || len(names) > maxDevices {
+		r.fault(n, path, "", "names %d devices; a volume has 1 to %d", len(names), maxDevices)
+	}
+	for i, name := range names {
+		switch {
+		case name == "/dev/sda1" || name == "/dev/xvda" || name == "/dev/sda":
+			r.fault(n.Content[i], at(path, i), "", "%s is the root disk", show(name))
+		case !rule.MatchString(name):
+			r.fault(n.Content[i], at(path, i), hint, "%s %s", show(name), fault)
+		case slices.Contains(names[:i], name):
+			r.fault(n.Content[i], at(path, i), "", "%s is given twice", show(name))
+		}
+	}
+	return names
+}
+
+func (r *reader) create(n *yaml.Node, path string) Create {
+	text, ok := r.text(n, path)
+	if ok && text != string(CreateIfBlank) {
+		r.fault(n, path, "if_blank; leave it out to never format", "%s is not known", show(text))
+		return CreateNever
+	}
+	return Create(text)
+}
+
+func (r *reader) filesystem(n *yaml.Node, path string) Filesystem {
+	f := Filesystem{Type: "xfs"}
+	r.mapping(n, path, fields{
+		"type": func(n *yaml.Node, path string) {
+			if t, ok := r.text(n, path); ok && t != "xfs" {
+				r.fault(n, path, "xfs", "%s is not supported by this version", show(t))
+			}
+		},
+		"options": func(n *yaml.Node, path string) { f.Options = r.mountOptions(n, path) },
+	})
+	return f
+}
+
+var mountOption = regexp.MustCompile(`^[a-z0-9_-]+(=[A-Za-z0-9_./:+-]+)?$`)
+
+// ownOptions would change when, where or by whom the volume is mounted, which
+// is bootswain's to say.
+var ownOptions = []string{"auto", "noauto", "nofail", "defaults", "remount", "bind", "rbind", "move", "loop", "user", "users", "owner", "group", "_netdev"}
+
+func (r *reader) mountOptions(n *yaml.Node, path string) []string {
+	options, ok := r.texts(n, path, ",")
+	if !ok {
+		return nil
+	}
+	for i, o := range options {
+		switch {
+		case !mountOption.MatchString(o):
+			r.fault(item(n, i), path, "", "%s is not a mount option", show(o))
+		case slices.Contains(ownOptions, o) || strings.HasPrefix(o, "x-"):
+			r.fault(item(n, i), path, "leave it out", "%s is for bootswain to say", show(o))
+		case slices.Contains(options[:i], o):
+			r.fault(item(n, i), path, "", "%s is given twice", show(o))
+		}
+	}
+	return options
+}
+
+// wipe reads which content is released. ids are the volume ids of the same
+// volume, if it is made of ids.
+func (r *reader) wipe(n *yaml.Node, path string, ids []string) (wipes []Wipe) {
+	if !r.kind(n, path, yaml.SequenceNode) {
+		return nil
+	}
+	for i, entry := range n.Content {
+		var w Wipe
+		where := at(path, i)
+		r.mapping(entry, where, fields{
+			"volume": func(n *yaml.Node, path string) {
+				id, ok := r.text(n, path)
+				switch {
+				case !ok:
+				case !volumeID.MatchString(id):
+					r.fault(n, path, "vol- and 17 hexadecimal digits", "%s is not a volume id", show(id))
+				case len(ids) > 0 && !slices.Contains(ids, id):
+					r.fault(n, path, "", "%s is not one of ebs.ids", show(id))
+				case slices.ContainsFunc(wipes, func(w Wipe) bool { return w.Volume == id }):
+					r.fault(n, path, "", "%s is given twice", show(id))
+				}
+				w.Volume = id
+			},
+			"found": func(n *yaml.Node, path string) {
+				var ok bool
+				if w.Found, ok = r.fingerprint(n, path); ok && !fingerprint.MatchString(w.Found) {
+					r.fault(n, path, "copy it from the refusal", "%s is not a fingerprint", show(w.Found))
+				}
+			},
+		})
+		r.required(entry, where, "volume", "")
+		r.required(entry, where, "found", "the fingerprint that the refusal printed")
+		wipes = append(wipes, w)
+	}
+	return wipes
+}
+
+// fingerprint reads text that YAML may take for a number: 123456 or 12e456.
+// The digits are as written, so there is nothing to misread.
+func (r *reader) fingerprint(n *yaml.Node, path string) (string, bool) {
+	if n.Kind == yaml.ScalarNode && (n.ShortTag() == "!!int" || n.ShortTag() == "!!float") {
+		return n.Value, true
+	}
+	return r.text(n, path)
+}
