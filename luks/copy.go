@@ -1,0 +1,138 @@
+package luks
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+)
+
+// Sizes of the specification.
+const (
+	binarySize    = 4096
+	minHeaderSize = 16 << 10
+	maxHeaderSize = 4 << 20
+)
+
+// What a copy begins with; the secondary's letters are turned around, so that
+// nothing else takes it for a header.
+var (
+	primaryMagic   = []byte("LUKS\xba\xbe")
+	secondaryMagic = []byte("SKUL\xba\xbe")
+)
+
+// Offsets in the binary header; numbers are big-endian, texts end with a zero.
+const (
+	atVersion   = 6
+	atSize      = 8
+	atSequence  = 16
+	atLabel     = 24  // 48 bytes
+	atAlgorithm = 72  // 32 bytes
+	atUUID      = 168 // 40 bytes, in LUKS1 too
+	atSubsystem = 208 // 48 bytes
+	atOffset    = 256
+	atChecksum  = 448 // 64 bytes
+)
+
+// readCopy reads one copy. It returns nil where there is none or it is not
+// whole, and says in seen whether it at least begins like one. An error means
+// that the device could not be read.
+func readCopy(r io.ReaderAt, at int64, magic []byte) (h *Header, seen bool, err error) {
+	b, err := readFull(r, at, binarySize)
+	if err != nil || !bytes.HasPrefix(b, magic) {
+		return nil, false, err
+	}
+	switch binary.BigEndian.Uint16(b[atVersion:]) {
+	case 1:
+		return &Header{Version: 1, UUID: text(b[atUUID:], 40)}, true, nil
+	case 2:
+	default:
+		return nil, true, nil
+	}
+	size := binary.BigEndian.Uint64(b[atSize:])
+	if size < minHeaderSize || size > maxHeaderSize || size&(size-1) != 0 || binary.BigEndian.Uint64(b[atOffset:]) != uint64(at) {
+		return nil, true, nil
+	}
+	if b, err = readFull(r, at, int(size)); err != nil || b == nil || !checksumHolds(b) {
+		return nil, true, err
+	}
+	h = &Header{
+		Version: 2, UUID: text(b[atUUID:], 40), Label: text(b[atLabel:], 48), Subsystem: text(b[atSubsystem:], 48),
+		sequence: binary.BigEndian.Uint64(b[atSequence:]), size: int64(size),
+	}
+	if err := h.metadata(b[binarySize:]); err != nil {
+		return nil, true, nil
+	}
+	return h, true, nil
+}
+
+// readFull reads n bytes, or returns nil where the device ends before.
+func readFull(r io.ReaderAt, at int64, n int) ([]byte, error) {
+	b := make([]byte, n)
+	switch got, err := r.ReadAt(b, at); {
+	case got == n:
+		return b, nil
+	case err == nil || errors.Is(err, io.EOF):
+		return nil, nil
+	default:
+		return nil, fmt.Errorf("at byte %d: %w", at+int64(got), err)
+	}
+}
+
+// checksumHolds recomputes the checksum over the copy with the checksum's own
+// place zeroed. cryptsetup writes SHA-256 unless it is built otherwise.
+func checksumHolds(b []byte) bool {
+	if text(b[atAlgorithm:], 32) != "sha256" {
+		return false
+	}
+	c := bytes.Clone(b)
+	clear(c[atChecksum : atChecksum+64])
+	sum := sha256.Sum256(c)
+	return bytes.Equal(sum[:], b[atChecksum:atChecksum+len(sum)])
+}
+
+func text(b []byte, size int) string {
+	t, _, _ := bytes.Cut(b[:size], []byte{0})
+	return string(t)
+}
+
+// metadata reads the JSON area, as far as we need it.
+func (h *Header) metadata(area []byte) error {
+	var m struct {
+		Keyslots map[string]json.RawMessage `json:"keyslots"`
+		Tokens   map[string]json.RawMessage `json:"tokens"`
+		Segments map[string]struct {
+			Type       string `json:"type"`
+			Offset     string `json:"offset"`
+			Encryption string `json:"encryption"`
+			SectorSize int    `json:"sector_size"`
+		} `json:"segments"`
+		Config struct {
+			Requirements struct {
+				Mandatory []string `json:"mandatory"`
+			} `json:"requirements"`
+		} `json:"config"`
+	}
+	area, _, _ = bytes.Cut(area, []byte{0})
+	if err := json.Unmarshal(area, &m); err != nil {
+		return err
+	}
+	h.Keyslots, h.Requirements = len(m.Keyslots), m.Config.Requirements.Mandatory
+	if s, ok := m.Segments["0"]; ok {
+		h.Cipher, h.SectorSize = s.Encryption, s.SectorSize
+		h.DataOffset, _ = strconv.ParseInt(s.Offset, 10, 64)
+	}
+	h.tokens = map[int]json.RawMessage{}
+	for k, v := range m.Tokens {
+		id, err := strconv.Atoi(k)
+		if err != nil {
+			return err
+		}
+		h.tokens[id] = v
+	}
+	return nil
+}

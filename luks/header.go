@@ -1,0 +1,120 @@
+package luks
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+)
+
+// Answers of ReadHeader that are no headers.
+var (
+	ErrNone    = errors.New("no LUKS header")
+	ErrDamaged = errors.New("no copy of the LUKS header is whole")
+)
+
+// Header is what stands in a LUKS header. The format is the LUKS2 on-disk
+// format specification, version 1.1.3.
+type Header struct {
+	Version      int // 1 or 2; of a LUKS1 header only the UUID is read
+	UUID         string
+	Label        string
+	Subsystem    string
+	Cipher       string // of the data, "aes-xts-plain64"
+	DataOffset   int64
+	SectorSize   int
+	Keyslots     int
+	Requirements []string // features without which the device must not be used, such as "online-reencrypt"
+	Copies       [2]Copy  // primary, secondary
+
+	sequence uint64
+	size     int64 // of this copy
+	tokens   map[int]json.RawMessage
+}
+
+// Copy is one of the header's two copies.
+type Copy struct {
+	Valid    bool
+	Sequence uint64 // the higher of the valid copies is the header
+	tokens   map[int]json.RawMessage
+}
+
+// Token returns our token, or nil if the header has none. A copy that says
+// ready outranks one that does not: the two differ only while a header is
+// being written, and the word ready is written once, after all else.
+func (h *Header) Token() (*Token, error) {
+	best, err := tokenIn(h.tokens)
+	if err != nil {
+		return nil, err
+	}
+	for _, c := range h.Copies {
+		t, err := tokenIn(c.tokens)
+		if err != nil {
+			return nil, err
+		}
+		if t != nil && (best == nil || t.Intent == Ready && best.Intent != Ready) {
+			best = t
+		}
+	}
+	return best, nil
+}
+
+// ReadHeader reads both copies of the header on a device. It returns ErrNone
+// where no copy begins like a LUKS header and ErrDamaged where one does and
+// none is whole; any other error means that the device could not be read.
+func ReadHeader(device string) (*Header, error) {
+	f, err := os.Open(device)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	h, err := readHeader(f)
+	if err != nil {
+		return nil, fmt.Errorf("cannot read a LUKS header on %s: %w", device, err)
+	}
+	return h, nil
+}
+
+func readHeader(r io.ReaderAt) (*Header, error) {
+	first, seen, err := readCopy(r, 0, primaryMagic)
+	if err != nil {
+		return nil, err
+	}
+	if first != nil && first.Version == 1 {
+		return first, nil
+	}
+	var second *Header
+	// The secondary copy stands where the primary ends; without a primary it
+	// is looked for at every size that the specification knows.
+	for at := int64(minHeaderSize); at <= maxHeaderSize && second == nil; at *= 2 {
+		if first != nil && first.size != at {
+			continue
+		}
+		var magic bool
+		if second, magic, err = readCopy(r, at, secondaryMagic); err != nil {
+			return nil, err
+		}
+		seen = seen || magic
+	}
+	switch {
+	case first == nil && second == nil && seen:
+		return nil, ErrDamaged
+	case first == nil && second == nil:
+		return nil, ErrNone
+	case first == nil:
+		second.Copies[1] = second.copy()
+		return second, nil
+	case second == nil:
+		first.Copies[0] = first.copy()
+		return first, nil
+	}
+	h := first
+	if second.sequence > first.sequence {
+		h = second
+	}
+	h.Copies = [2]Copy{first.copy(), second.copy()}
+	return h, nil
+}
+
+func (h *Header) copy() Copy { return Copy{Valid: true, Sequence: h.sequence, tokens: h.tokens} }

@@ -1,0 +1,182 @@
+package luks
+
+import (
+	"bytes"
+	"compress/gzip"
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+)
+
+const fixtureUUID = "12345678-1234-8234-9234-123456789abc"
+
+// fixture returns the first 32 KiB of a device that cryptsetup 2.6.1 formatted
+// as Format asks it to, with a token imported: both copies of the header.
+func fixture(t testing.TB) []byte {
+	t.Helper()
+	f, err := os.Open("testdata/header.gz")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	z, err := gzip.NewReader(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := io.ReadAll(z)
+	if err != nil || len(b) != 32<<10 {
+		t.Fatalf("%d bytes, %v", len(b), err)
+	}
+	return b
+}
+
+// sum makes the checksum of the copy at that place right again.
+func sum(b []byte, at int) {
+	c := b[at : at+minHeaderSize]
+	clear(c[atChecksum : atChecksum+64])
+	s := sha256.Sum256(c)
+	copy(c[atChecksum:], s[:])
+}
+
+func TestReadHeader(t *testing.T) {
+	valid := func(h *Header) [2]bool { return [2]bool{h.Copies[0].Valid, h.Copies[1].Valid} }
+	for name, c := range map[string]struct {
+		change func(b []byte) []byte
+		err    error
+		valid  [2]bool
+	}{
+		"as cryptsetup writes it": {func(b []byte) []byte { return b }, nil, [2]bool{true, true}},
+		"blank":                   {func(b []byte) []byte { clear(b); return b }, ErrNone, [2]bool{}},
+		"empty":                   {func(b []byte) []byte { return nil }, ErrNone, [2]bool{}},
+		"first sector wiped":      {func(b []byte) []byte { clear(b[:512]); return b }, nil, [2]bool{false, true}},
+		"torn primary":            {func(b []byte) []byte { clear(b[4096:8192]); return b }, nil, [2]bool{false, true}},
+		"torn secondary":          {func(b []byte) []byte { b[16384+5000] ^= 1; return b }, nil, [2]bool{true, false}},
+		"no secondary":            {func(b []byte) []byte { clear(b[16384:]); return b }, nil, [2]bool{true, false}},
+		"cut off":                 {func(b []byte) []byte { return b[:16384] }, nil, [2]bool{true, false}},
+		"both torn":               {func(b []byte) []byte { clear(b[4096:16384]); clear(b[20480:]); return b }, ErrDamaged, [2]bool{}},
+		"primary torn, no second": {func(b []byte) []byte { clear(b[4096:]); return b }, ErrDamaged, [2]bool{}},
+		"JSON damaged": {func(b []byte) []byte {
+			b[4096], b[20480] = '[', '['
+			sum(b, 0)
+			sum(b, 16384)
+			return b
+		}, ErrDamaged, [2]bool{}},
+		"version 3": {func(b []byte) []byte { b[7], b[16384+7] = 3, 3; return b }, ErrDamaged, [2]bool{}},
+		"wrong size": {func(b []byte) []byte {
+			binary.BigEndian.PutUint64(b[atSize:], 1<<60)
+			return b
+		}, nil, [2]bool{false, true}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "disk")
+			if err := os.WriteFile(path, c.change(fixture(t)), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			h, err := ReadHeader(path)
+			if !errors.Is(err, c.err) {
+				t.Fatalf("error %v, want %v", err, c.err)
+			}
+			if err != nil {
+				return
+			}
+			if valid(h) != c.valid {
+				t.Errorf("valid copies %v, want %v", valid(h), c.valid)
+			}
+			if h.Version != 2 || h.UUID != fixtureUUID || h.Label != "data" || h.Subsystem != Subsystem ||
+				h.Cipher != "aes-xts-plain64" || h.DataOffset != dataOffset || h.SectorSize != 512 || h.Keyslots != 1 {
+				t.Errorf("read as %+v", h)
+			}
+			want := &Token{"data", 2, []string{"vol-0a11", "vol-0a22"}, Preparing, []byte("sealed"), Purpose{"/srv/data", "xfs", []string{"noatime"}, true}}
+			if got, err := h.Token(); err != nil || !reflect.DeepEqual(got, want) {
+				t.Errorf("token %+v, %v", got, err)
+			}
+		})
+	}
+}
+
+func TestReadHeaderMissingDevice(t *testing.T) {
+	if _, err := ReadHeader(filepath.Join(t.TempDir(), "none")); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("a missing device answers %v", err)
+	}
+}
+
+func TestLUKS1IsNamed(t *testing.T) {
+	b := make([]byte, 4096)
+	copy(b, primaryMagic)
+	b[7] = 1
+	copy(b[atUUID:], fixtureUUID)
+	h, err := readHeader(bytes.NewReader(b))
+	if err != nil || h.Version != 1 || h.UUID != fixtureUUID {
+		t.Errorf("%+v, %v", h, err)
+	}
+}
+
+// TestNewerCopyWins covers a crash between the writes of the two copies.
+func TestNewerCopyWins(t *testing.T) {
+	for name, at := range map[string]int{"primary": 0, "secondary": 16384} {
+		t.Run(name, func(t *testing.T) {
+			b := fixture(t)
+			b[at+atSequence+7] += 1
+			copy(b[at+atLabel:], "newer\x00")
+			sum(b, at)
+			h, err := readHeader(bytes.NewReader(b))
+			if err != nil || h.Label != "newer" {
+				t.Errorf("read %+v, %v", h, err)
+			}
+		})
+	}
+}
+
+// TestReadyWins: a token that says ready in either copy holds, whichever copy
+// has the higher sequence number.
+func TestReadyWins(t *testing.T) {
+	for name, at := range map[string]int{"primary": 0, "secondary": 16384} {
+		t.Run(name, func(t *testing.T) {
+			b := fixture(t)
+			i := bytes.Index(b[at:], []byte(`"preparing"`)) + at
+			copy(b[i:], `"ready"    `)
+			sum(b, at)
+			h, err := readHeader(bytes.NewReader(b))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if tok, err := h.Token(); err != nil || tok.Intent != Ready {
+				t.Errorf("token %+v, %v", tok, err)
+			}
+		})
+	}
+}
+
+func TestRequirementsAreRead(t *testing.T) {
+	h := &Header{}
+	if err := h.metadata([]byte(`{"config":{"requirements":{"mandatory":["online-reencrypt"]}}}`)); err != nil || strings.Join(h.Requirements, ",") != "online-reencrypt" {
+		t.Errorf("%+v, %v", h.Requirements, err)
+	}
+}
+
+func FuzzReadHeader(f *testing.F) {
+	b := fixture(f)
+	f.Add(b)
+	f.Add(b[:20000])
+	f.Add(append(make([]byte, 16384), b[16384:]...))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if len(b) >= 32<<10 { // let changes behind the checksums through
+			for _, at := range []int{0, 16384} {
+				sum(b, at)
+			}
+		}
+		h, err := readHeader(bytes.NewReader(b))
+		if (h == nil) == (err == nil) {
+			t.Fatalf("header %v and error %v", h, err)
+		}
+		if h != nil {
+			_, _ = h.Token()
+		}
+	})
+}
