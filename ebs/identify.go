@@ -2,9 +2,9 @@ package ebs
 
 import (
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"os"
+	"regexp"
 	"runtime"
 	"strings"
 	"unsafe"
@@ -42,6 +42,8 @@ type adminCmd struct {
 	timeoutMs, result uint32
 }
 
+var requested = regexp.MustCompile(`^(/dev/)?[A-Za-z0-9_-]+$`)
+
 // requestedName asks a device for the name under which it was attached.
 func (h Host) requestedName(path string) (string, error) {
 	ask := h.Identify
@@ -70,10 +72,8 @@ func parseIdentify(page []byte) (string, error) {
 	if name == "" {
 		return "", nil
 	}
-	for _, c := range name {
-		if c <= ' ' || c > '~' {
-			return "", fmt.Errorf("answer to Identify Controller gives the device name %q", raw)
-		}
+	if !requested.MatchString(name) {
+		return "", fmt.Errorf("answer to Identify Controller gives the device name %q", raw)
 	}
 	return deviceName(name), nil
 }
@@ -106,7 +106,7 @@ func identify(path string) ([]byte, error) {
 	case errno != 0:
 		return nil, errno
 	case status != 0:
-		return nil, errors.New("NVMe status " + fmt.Sprintf("%#x", status))
+		return nil, fmt.Errorf("NVMe status %#x", status)
 	}
 	return page, nil
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path"
 	"strings"
@@ -31,21 +32,23 @@ func Watch(ctx context.Context) (<-chan Event, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot listen for kernel events: %w", err)
 	}
+	socket := os.NewFile(uintptr(fd), "kernel events")
 	if err := unix.Bind(fd, &unix.SockaddrNetlink{Family: unix.AF_NETLINK, Groups: kernelGroup}); err != nil {
-		unix.Close(fd)
+		socket.Close()
 		return nil, fmt.Errorf("cannot listen for kernel events: %w", err)
 	}
-	return follow(ctx, os.NewFile(uintptr(fd), "kernel events"))
-}
-
-// follow reads messages from a non-blocking datagram socket until ctx ends,
-// then closes it.
-func follow(ctx context.Context, socket *os.File) (<-chan Event, error) {
 	conn, err := socket.SyscallConn()
 	if err != nil {
 		socket.Close()
 		return nil, fmt.Errorf("cannot listen for kernel events: %w", err)
 	}
+	buf := make([]byte, 16<<10) // the kernel's own buffer for a message is 2 KiB (linux/kobject.h)
+	return follow(ctx, func() (Event, bool, error) { return receive(conn.Read, buf) }, socket), nil
+}
+
+// follow passes on what next returns until ctx ends, which closes the socket
+// and so ends a next that waits.
+func follow(ctx context.Context, next func() (Event, bool, error), socket io.Closer) <-chan Event {
 	events := make(chan Event, 64)
 	stop := context.AfterFunc(ctx, func() { socket.Close() })
 	go func() {
@@ -55,9 +58,8 @@ func follow(ctx context.Context, socket *os.File) (<-chan Event, error) {
 				socket.Close()
 			}
 		}()
-		buf := make([]byte, 16<<10) // the kernel's own buffer for a message is 2 KiB (linux/kobject.h)
 		for {
-			e, ok, err := receive(conn.Read, buf)
+			e, ok, err := next()
 			if err != nil {
 				e, ok = Event{Lost: true}, true
 			}
@@ -68,12 +70,12 @@ func follow(ctx context.Context, socket *os.File) (<-chan Event, error) {
 					return
 				}
 			}
-			if err != nil && !errors.Is(err, unix.ENOBUFS) {
+			if ctx.Err() != nil || err != nil && !errors.Is(err, unix.ENOBUFS) {
 				return
 			}
 		}
 	}()
-	return events, nil
+	return events
 }
 
 // receive waits for one message. ok is false for one that is not about a block
@@ -105,10 +107,10 @@ func parseUevent(msg []byte) (e Event, ok bool) {
 	if !isEvent || action == "" || !strings.HasPrefix(devpath, "/") {
 		return Event{}, false
 	}
-	e = Event{Action: action, Name: path.Base(devpath)}
+	name := path.Base(devpath)
 	for field := range bytes.SplitSeq(rest, []byte{0}) {
-		if string(field) == "SUBSYSTEM=block" {
-			return e, e.Name != "/"
+		if string(field) == "SUBSYSTEM=block" && name != "/" {
+			return Event{Action: action, Name: name}, true
 		}
 	}
 	return Event{}, false
