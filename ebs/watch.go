@@ -60,6 +60,9 @@ func follow(ctx context.Context, next func() (Event, bool, error), socket io.Clo
 		}()
 		for {
 			e, ok, err := next()
+			if ctx.Err() != nil {
+				return
+			}
 			if err != nil {
 				e, ok = Event{Lost: true}, true
 			}
@@ -70,7 +73,7 @@ func follow(ctx context.Context, next func() (Event, bool, error), socket io.Clo
 					return
 				}
 			}
-			if ctx.Err() != nil || err != nil && !errors.Is(err, unix.ENOBUFS) {
+			if err != nil && !errors.Is(err, unix.ENOBUFS) {
 				return
 			}
 		}
