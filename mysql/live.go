@@ -1,0 +1,140 @@
+package mysql
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/moby/sys/mountinfo"
+)
+
+// Host is where the gate looks for itself.
+type Host struct {
+	Proc      string       // "/proc"
+	Sys       string       // "/sys"
+	Directory string       // "/var/lib/mysql"
+	Members   func() error // every device of the volume is still there; must not touch the file system
+}
+
+// The gate answers within a second: the time for a busy device to show that it
+// works, and for the file system to answer.
+const (
+	progressLimit = 250 * time.Millisecond
+	fileLimit     = 500 * time.Millisecond
+)
+
+// Live looks, without asking the daemon, whether the databases in Directory are
+// those of the volume and can be reached. It goes from what cannot hang (the
+// mount table, sysfs) to what can, and touches the file system only if all
+// before was well: a thread that waits for a dead disk cannot be ended, and
+// the process with it.
+func (h Host) Live(ctx context.Context, volume string) error {
+	device, err := h.device(volume)
+	if err != nil {
+		return err
+	}
+	if err := h.Members(); err != nil {
+		return err
+	}
+	if err := h.progress(ctx, volume, device); err != nil {
+		return err
+	}
+	answer := make(chan error, 1)
+	go func() { answer <- h.files(volume) }()
+	select {
+	case err := <-answer:
+		return err
+	case <-time.After(fileLimit):
+		return fmt.Errorf("volume %s is mounted but did not answer within %s", volume, fileLimit)
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// device reads from the mount table that Directory is the right directory of
+// the right volume, and returns the sysfs folder of its mapping.
+func (h Host) device(volume string) (string, error) {
+	f, err := os.Open(filepath.Join(h.Proc, "self/mountinfo"))
+	if err != nil {
+		return "", fmt.Errorf("cannot read the mount table: %w", err)
+	}
+	defer f.Close()
+	mounts, err := mountinfo.GetMountsFromReader(f, mountinfo.SingleEntryFilter(h.Directory))
+	if err != nil {
+		return "", fmt.Errorf("cannot read the mount table: %w", err)
+	}
+	if len(mounts) == 0 {
+		return "", fmt.Errorf("%s is not mounted from volume %s", h.Directory, volume)
+	}
+	top := mounts[len(mounts)-1] // what was mounted last hides the others
+	device := filepath.Join(h.Sys, "dev/block", fmt.Sprintf("%d:%d", top.Major, top.Minor))
+	name, err := os.ReadFile(filepath.Join(device, "dm/name"))
+	if err != nil || strings.TrimSpace(string(name)) != "bootswain-"+volume {
+		return "", fmt.Errorf("%s is mounted from %s, not from volume %s", h.Directory, top.Source, volume)
+	}
+	if top.Root != "/"+onVolume {
+		return "", fmt.Errorf("%s shows %s of volume %s, not /%s", h.Directory, top.Root, volume, onVolume)
+	}
+	return device, nil
+}
+
+// progress finds a device that has requests and finishes none.
+func (h Host) progress(ctx context.Context, volume, device string) error {
+	before, err := readIO(device)
+	if err != nil || before.inFlight == 0 {
+		return err
+	}
+	select {
+	case <-time.After(progressLimit):
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	after, err := readIO(device)
+	if err != nil {
+		return err
+	}
+	if after.inFlight > 0 && after.finished == before.finished {
+		return fmt.Errorf("volume %s does not answer: %d requests, none finished in %s", volume, after.inFlight, progressLimit)
+	}
+	return nil
+}
+
+type ioCount struct{ finished, inFlight uint64 }
+
+// readIO reads a block device's statistics; the fields are those of the
+// kernel's Documentation/block/stat.rst.
+func readIO(device string) (ioCount, error) {
+	data, err := os.ReadFile(filepath.Join(device, "stat"))
+	if err != nil {
+		return ioCount{}, fmt.Errorf("cannot read the device's statistics: %w", err)
+	}
+	var n [9]uint64
+	for i, field := range strings.Fields(string(data)) {
+		if i == len(n) {
+			break
+		}
+		if _, err := fmt.Sscan(field, &n[i]); err != nil {
+			return ioCount{}, fmt.Errorf("cannot read the device's statistics: %q", data)
+		}
+	}
+	return ioCount{finished: n[0] + n[4], inFlight: n[8]}, nil
+}
+
+// files checks that the directory was made or taken over for this purpose and
+// that it holds a database.
+func (h Host) files(volume string) error {
+	if _, err := os.Lstat(filepath.Join(h.Directory, sentinel)); errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("%s on volume %s has no %s, so it was not made for this", h.Directory, volume, sentinel)
+	} else if err != nil {
+		return fmt.Errorf("cannot read volume %s: %w", volume, err)
+	}
+	if !initialised(h.Directory) {
+		return fmt.Errorf("%s on volume %s holds no system tables (no directory %s)", h.Directory, volume, systemSchema)
+	}
+	return nil
+}
