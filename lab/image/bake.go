@@ -52,5 +52,5 @@ func difference(ctx context.Context, log io.Writer, base, changed, path string) 
 	if err := command(ctx, log, "qemu-img", "create", "-q", "-f", "qcow2", "-b", changed, "-F", "raw", path); err != nil {
 		return err
 	}
-	return command(ctx, log, "qemu-img", "rebase", "-q", "-t", "unsafe", "-f", "qcow2", "-b", base, "-F", "raw", path)
+	return command(ctx, log, "qemu-img", "rebase", "-q", "-t", "unsafe", "-T", "unsafe", "-f", "qcow2", "-b", base, "-F", "raw", path)
 }
