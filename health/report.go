@@ -1,0 +1,203 @@
+// Package health is how the machine is, in words and numbers: the report that
+// the daemon writes, and the answers that people and monitors get from it.
+//
+// The daemon is the only writer. The listener, "bootswain status" and the
+// database's gate read the file and nothing else, so they need no privilege.
+// A report never holds a secret; everyone on the machine may read it. A report
+// that is too old is not believed. Sizes are bytes.
+package health
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"time"
+
+	"bootswain/internal/atomicfile"
+	"bootswain/internal/situation"
+)
+
+const (
+	// Path is where the report lies.
+	Path = "/run/bootswain/status.json"
+	// MaxAge is how old a report may be. The daemon writes three times as often.
+	MaxAge = 30 * time.Second
+	// formatVersion is the version of the report's format.
+	formatVersion = 1
+	// maxReport bounds what is read; a report of a hundred volumes is far below.
+	maxReport = 4 << 20
+)
+
+// Report is the whole state of the machine at one time.
+type Report struct {
+	Format   int       `json:"format"`             // 1
+	Release  string    `json:"release"`            // of bootswain
+	Time     time.Time `json:"time"`               // when it was written
+	Boot     string    `json:"boot"`               // the kernel's boot id
+	Instance string    `json:"instance,omitempty"` // the cloud's id of the machine
+	Launch   Launch    `json:"launch"`
+	MySQL    *MySQL    `json:"mysql,omitempty"` // nil: nobody asked for a database
+	Checks   []Check   `json:"checks"`
+	Steps    []Step    `json:"steps,omitempty"` // in the order in which they began
+	Volumes  []Volume  `json:"volumes,omitempty"`
+}
+
+// Launch is what is known of the launch data.
+type Launch struct {
+	Known bool `json:"known"` // it was read, or is known not to exist
+	Given bool `json:"given"` // it exists
+}
+
+// MySQL is where the database belongs.
+type MySQL struct {
+	Server    string `json:"server"` // "mariadb"; "" if none is installed
+	Volume    string `json:"volume"`
+	Directory string `json:"directory"` // where the server expects it
+}
+
+// Step is one thing that was done, and how long it took.
+type Step struct {
+	Name     string        `json:"name"`
+	Start    time.Time     `json:"start"`
+	Duration time.Duration `json:"duration_ns"`
+}
+
+// Volume is one volume from its devices to its mount. What is not known or not
+// there is empty.
+type Volume struct {
+	Name     string      `json:"name"`
+	State    Sentence    `json:"state"`
+	Required bool        `json:"required"`
+	Devices  []Device    `json:"devices"`
+	RAID     *RAID       `json:"raid,omitempty"`
+	LUKS     *LUKS       `json:"luks,omitempty"`
+	FS       *Filesystem `json:"filesystem,omitempty"`
+	Mount    string      `json:"mount,omitempty"` // where it is asked for
+	Mounted  bool        `json:"mounted"`
+}
+
+// Device is one block device of a volume.
+type Device struct {
+	Volume  string `json:"volume"`         // "vol-0a1b…", or the name that was asked for
+	Path    string `json:"path,omitempty"` // "/dev/nvme1n1"
+	Size    int64  `json:"size,omitempty"`
+	Missing bool   `json:"missing,omitempty"`
+}
+
+// RAID is the array over the devices.
+type RAID struct {
+	Name  string `json:"name"`  // "/dev/md127"
+	Level string `json:"level"` // "raid0"
+	State string `json:"state"` // the kernel's array_state
+	UUID  string `json:"uuid,omitempty"`
+}
+
+// LUKS is the encryption over the array or the device.
+type LUKS struct {
+	Name   string `json:"name"` // of the mapping, "bootswain-data"
+	Cipher string `json:"cipher,omitempty"`
+	UUID   string `json:"uuid,omitempty"`
+}
+
+// Filesystem is what is mounted.
+type Filesystem struct {
+	Type string `json:"type"`
+	UUID string `json:"uuid,omitempty"`
+}
+
+// Sentence is a situation as a report keeps it.
+type Sentence struct {
+	Word    situation.Word `json:"word"`
+	Subject string         `json:"subject"`
+	Text    string         `json:"text"`
+	Next    string         `json:"next,omitempty"`
+}
+
+// SentenceOf returns a situation's sentence.
+func SentenceOf(s *situation.Situation) Sentence {
+	return Sentence{Word: s.Word, Subject: s.Subject, Text: s.Text, Next: s.Next}
+}
+
+// Situation returns the sentence as a situation.
+func (s Sentence) Situation() *situation.Situation {
+	return &situation.Situation{Word: s.Word, Subject: s.Subject, Text: s.Text, Next: s.Next}
+}
+
+// Write stores the report at path, readable by everyone. The format's version
+// is filled in; Time is the caller's.
+func (r Report) Write(path string) error {
+	r.Format = formatVersion
+	data, err := json.MarshalIndent(r, "", "  ")
+	if err != nil {
+		return fmt.Errorf("cannot write the report: %w", err)
+	}
+	return atomicfile.Write(path, append(data, '\n'), 0o644)
+}
+
+// Read reads the report at path. There may be none yet: fs.ErrNotExist is in
+// the error's chain. The age is not looked at; see Stale.
+func Read(path string) (*Report, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("cannot read the report: %w", err)
+	}
+	defer f.Close()
+	r, err := decode(io.LimitReader(f, maxReport))
+	if err != nil {
+		return nil, fmt.Errorf("cannot read %s: %w", path, err)
+	}
+	return r, nil
+}
+
+func decode(from io.Reader) (*Report, error) {
+	var r Report
+	if err := json.NewDecoder(from).Decode(&r); err != nil {
+		return nil, err
+	}
+	if r.Format != formatVersion {
+		return nil, fmt.Errorf("format %d, expected %d", r.Format, formatVersion)
+	}
+	return &r, nil
+}
+
+// Latest reads the report at path and says with the check "daemon" whether it
+// can be believed at the time now. The report is nil if there is none to read;
+// the check is always there.
+func Latest(path string, now time.Time) (*Report, Check) {
+	fail := func(text string) Check {
+		return Check{Name: "daemon", Status: Fail, Time: now, Sentence: Sentence{
+			Word: situation.Failed, Subject: "daemon", Text: text, Next: "journalctl -b -u bootswain"}}
+	}
+	r, err := Read(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, fail("no news since the machine started")
+	case err != nil:
+		return nil, fail(err.Error())
+	}
+	if age, stale := Stale(*r, modified(path), now); stale {
+		return r, fail("no news for " + age.Round(time.Second).String())
+	}
+	return r, Check{Name: "daemon", Status: Pass, Time: r.Time, Sentence: Sentence{
+		Word: situation.Ready, Subject: "daemon", Text: "reports"}}
+}
+
+// Stale says whether a report is too old to be believed, by its own time or by
+// its file's. One from the future is not believed either: the clock was set
+// back, and how old it is cannot be known.
+func Stale(r Report, modified, now time.Time) (age time.Duration, stale bool) {
+	age = max(now.Sub(r.Time).Abs(), now.Sub(modified).Abs())
+	return age, age > MaxAge
+}
+
+// modified returns the zero time, which is stale, for a file that just went.
+func modified(path string) time.Time {
+	info, err := os.Stat(path)
+	if err != nil {
+		return time.Time{}
+	}
+	return info.ModTime()
+}

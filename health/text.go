@@ -1,0 +1,176 @@
+package health
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"bootswain/internal/situation"
+)
+
+// Sentences returns what the checks say, a sentence each; one that several
+// checks share is said once.
+func Sentences(checks []Check) string {
+	var b strings.Builder
+	said := map[Sentence]bool{}
+	for _, c := range checks {
+		if !said[c.Sentence] {
+			said[c.Sentence] = true
+			b.WriteString(c.Sentence.Situation().String() + "\n")
+		}
+	}
+	return b.String()
+}
+
+// notable leaves out the checks that pass.
+func notable(checks []Check) []Check {
+	var list []Check
+	for _, c := range checks {
+		if c.Status != Pass {
+			list = append(list, c)
+		}
+	}
+	return list
+}
+
+// View is how a report is shown to a person.
+type View struct {
+	Colour bool // the output is a terminal
+	Steps  bool // show what was done as bars
+	Width  int  // of the terminal in columns; 0 means 80
+}
+
+// Text writes a report for people: the sentences, then each volume as a tree
+// from its mount down to its devices, then, if wanted, the steps. daemon is the
+// check that Latest returned.
+func Text(w io.Writer, r Report, daemon Check, v View) error {
+	checks := r.Checks
+	if daemon.Status != Pass {
+		checks = append([]Check{daemon}, checks...)
+	}
+	var b strings.Builder
+	for line := range strings.Lines(Sentences(checks)) {
+		b.WriteString(v.paint(line))
+	}
+	for _, volume := range r.Volumes {
+		b.WriteString("\n" + Tree(volume))
+		if r.MySQL != nil && r.MySQL.Volume == volume.Name {
+			fmt.Fprintf(&b, "   databases of %s: %s\n", or(r.MySQL.Server, "mysql"), r.MySQL.Directory)
+		}
+	}
+	if v.Steps && len(r.Steps) > 0 {
+		b.WriteString("\n" + Bars(r.Steps, v.Width))
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// paint colours the word at the start of a sentence.
+func (v View) paint(line string) string {
+	word, rest, _ := strings.Cut(line, " ")
+	if !v.Colour || word == "" || word != strings.ToUpper(word) {
+		return line
+	}
+	colour := map[Status]string{Pass: "32", Warn: "33", Fail: "31"}[StatusOf(situation.Word(word))]
+	return "\x1b[1;" + colour + "m" + word + "\x1b[0m " + rest
+}
+
+// Tree draws one volume from its mount down to its devices:
+//
+//	data  /srv/data  xfs
+//	└─ luks  bootswain-data  aes-xts-plain64
+//	   └─ raid0  /dev/md127  clean
+//	      ├─ vol-0a11  /dev/nvme1n1  4 GiB
+//	      └─ vol-0a22  missing
+func Tree(v Volume) string {
+	var b strings.Builder
+	place := or(v.Mount, "no mount point")
+	if !v.Mounted {
+		place += " (not mounted)"
+	}
+	fs := ""
+	if v.FS != nil {
+		fs = v.FS.Type
+	}
+	b.WriteString(columns(v.Name, place, fs) + "\n")
+	indent := ""
+	if v.LUKS != nil {
+		b.WriteString(indent + "└─ " + columns("luks", v.LUKS.Name, v.LUKS.Cipher) + "\n")
+		indent += "   "
+	}
+	if v.RAID != nil {
+		b.WriteString(indent + "└─ " + columns(v.RAID.Level, v.RAID.Name, v.RAID.State) + "\n")
+		indent += "   "
+	}
+	for i, d := range v.Devices {
+		branch := "├─ "
+		if i == len(v.Devices)-1 {
+			branch = "└─ "
+		}
+		detail := []string{d.Volume, d.Path, size(d.Size)}
+		if d.Missing {
+			detail = []string{d.Volume, "missing"}
+		}
+		b.WriteString(indent + branch + columns(detail...) + "\n")
+	}
+	return b.String()
+}
+
+// Bars draws the steps along their time.
+func Bars(steps []Step, width int) string {
+	first, last, name := steps[0].Start, steps[0].Start, 0
+	for _, s := range steps {
+		if s.Start.Before(first) {
+			first = s.Start
+		}
+		if end := s.Start.Add(s.Duration); end.After(last) {
+			last = end
+		}
+		name = max(name, len([]rune(s.Name)))
+	}
+	if width <= 0 {
+		width = 80
+	}
+	room := max(width-name-11, 10) // two gaps of one and the seconds in eight columns
+	total := max(last.Sub(first), time.Nanosecond)
+	at := func(d time.Duration) int { return int(int64(room) * int64(d/time.Microsecond+1) / int64(total/time.Microsecond+1)) }
+	var b strings.Builder
+	for _, s := range steps {
+		from := min(at(s.Start.Sub(first)), room-1)
+		to := min(max(at(s.Start.Add(s.Duration).Sub(first)), from+1), room)
+		fmt.Fprintf(&b, "%-*s %7.2fs %s%s\n", name, s.Name, s.Duration.Seconds(), strings.Repeat(" ", from), strings.Repeat("█", to-from))
+	}
+	return b.String()
+}
+
+// columns joins what there is.
+func columns(parts ...string) string {
+	var there []string
+	for _, p := range parts {
+		if p != "" {
+			there = append(there, p)
+		}
+	}
+	return strings.Join(there, "  ")
+}
+
+func or(s, otherwise string) string {
+	if s == "" {
+		return otherwise
+	}
+	return s
+}
+
+// size writes bytes in the largest unit that leaves at least 1.
+func size(n int64) string {
+	if n <= 0 {
+		return ""
+	}
+	units := []string{"B", "KiB", "MiB", "GiB", "TiB", "PiB"}
+	f, i := float64(n), 0
+	for f >= 1024 && i < len(units)-1 {
+		f, i = f/1024, i+1
+	}
+	return strings.TrimSuffix(fmt.Sprintf("%.1f", f), ".0") + " " + units[i]
+}
