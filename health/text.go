@@ -134,7 +134,9 @@ func Bars(steps []Step, width int) string {
 	}
 	room := max(width-name-11, 10) // two gaps of one and the seconds in eight columns
 	total := max(last.Sub(first), time.Nanosecond)
-	at := func(d time.Duration) int { return int(int64(room) * int64(d/time.Microsecond+1) / int64(total/time.Microsecond+1)) }
+	at := func(d time.Duration) int {
+		return int(int64(room) * int64(d/time.Microsecond+1) / int64(total/time.Microsecond+1))
+	}
 	var b strings.Builder
 	for _, s := range steps {
 		from := min(at(s.Start.Sub(first)), room-1)
