@@ -1,20 +1,39 @@
-# Run in a mount namespace of its own: bake.sh DISK OFFSET DEB IDENTITY MOUNTPOINT
-# Everything mounted here is gone when the namespace is.
+# Run in mount and process namespaces of its own, in the directory of the new
+# image: bake.sh BASE OFFSET DEB. What is mounted or started here ends with it.
 set -eu
-disk=$1 offset=$2 deb=$3 identity=$4 root=$5
+base=$1 offset=$2 deb=$3
 
-mount -o "loop,offset=$offset,noatime" -t ext4 "$disk" "$root"
-mount -t proc proc "$root/proc"
-mount -t tmpfs -o mode=0755 tmpfs "$root/run"
+# The image is what differs from the base. It is served as a raw file, so that
+# the kernel can mount it and nothing needs to be copied or compared.
+qemu-img create -q -f qcow2 -b "$base" -F raw root.qcow2
+mkdir root
+: >disk
+qemu-storage-daemon \
+	--blockdev driver=qcow2,node-name=root,cache.no-flush=on,discard=unmap,file.driver=file,file.filename=root.qcow2 \
+	--export type=fuse,id=root,node-name=root,mountpoint=disk,writable=on &
+daemon=$!
+while [ ! -s disk ]; do
+	kill -0 "$daemon"
+	sleep 0.02
+done
+mount -o "loop,offset=$offset,noatime" -t ext4 disk root
+mount -t proc proc root/proc
+mount -t tmpfs -o mode=0755 tmpfs root/run
 
 # No service is started while packages are installed into an image.
-printf '#!/bin/sh\nexit 101\n' >"$root/usr/sbin/policy-rc.d"
-chmod 0755 "$root/usr/sbin/policy-rc.d"
-cp "$deb" "$root/run/package.deb"
-chroot "$root" dpkg --install /run/package.deb
-rm "$root/usr/sbin/policy-rc.d"
+printf '#!/bin/sh\nexit 101\n' >root/usr/sbin/policy-rc.d
+chmod 0755 root/usr/sbin/policy-rc.d
+cp "$deb" root/run/package.deb
+chroot root dpkg --install /run/package.deb
+rm root/usr/sbin/policy-rc.d
 
-mkdir -p "$root/etc/bootswain"
-install -m 0600 -o root -g root "$identity" "$root/etc/bootswain/identity"
+mkdir -p root/etc/bootswain
+install -m 0600 -o root -g root identity root/etc/bootswain/identity
 
-umount "$root/run" "$root/proc" "$root"
+umount root/run root/proc root
+kill "$daemon"
+wait "$daemon" || true
+qemu-img check -q root.qcow2
+# The identity lives in the image and nowhere else.
+rm identity disk
+rmdir root

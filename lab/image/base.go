@@ -20,7 +20,7 @@ func buildBase(ctx context.Context, log io.Writer, r recipe, dir string) error {
 		return err
 	}
 	tree := filepath.Join(dir, "tree")
-	if err := contained(ctx, log, mmdebstrap(filepath.Join(overlay, "recipe"), tree, hostMirror(ctx))); err != nil {
+	if err := contained(ctx, log, dir, mmdebstrap(filepath.Join(overlay, "recipe"), tree, hostMirror(ctx))); err != nil {
 		return err
 	}
 	if err := os.RemoveAll(overlay); err != nil {

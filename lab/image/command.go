@@ -11,11 +11,11 @@ import (
 	"time"
 )
 
-// contained runs a program that may mount things or start daemons. It lives
+// contained runs a program in dir that may mount things or start daemons. It lives
 // in mount and process namespaces of its own, so that when it ends, is
 // interrupted, or loses its parent, every process and mount of it is gone.
-func contained(ctx context.Context, log io.Writer, argv []string) error {
-	unshare := []string{"--mount", "--propagation", "private", "--pid", "--fork", "--mount-proc", "--kill-child=SIGKILL", "--"}
+func contained(ctx context.Context, log io.Writer, dir string, argv []string) error {
+	unshare := []string{"--wd", dir, "--mount", "--propagation", "private", "--pid", "--fork", "--mount-proc", "--kill-child=SIGKILL", "--"}
 	return command(ctx, log, "unshare", append(unshare, argv...)...)
 }
 
