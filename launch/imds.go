@@ -15,7 +15,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/feature/ec2/imds"
 	"github.com/aws/smithy-go/logging"
-	smithyhttp "github.com/aws/smithy-go/transport/http"
 )
 
 // The IMDS answers from the host itself, in milliseconds; what takes longer
@@ -26,37 +25,29 @@ const (
 )
 
 // metadata asks one IMDS. Every request is made once, with a version 2 token.
-type metadata struct{ client *imds.Client }
+type metadata struct {
+	client *imds.Client
+	last   *witness
+}
 
 func newMetadata(endpoint string) metadata {
-	transport := &http.Transport{ // no proxy: the address is link-local
+	last := &witness{transport: &http.Transport{ // no proxy: the address is link-local
 		DialContext:           (&net.Dialer{Timeout: dialTimeout}).DialContext,
 		ResponseHeaderTimeout: answerTimeout,
 		MaxIdleConns:          1,
 		IdleConnTimeout:       answerTimeout,
-	}
-	return metadata{imds.New(imds.Options{
+	}}
+	return metadata{last: last, client: imds.New(imds.Options{
 		Endpoint:          endpoint,
 		EnableFallback:    aws.FalseTernary, // an IMDSv1 answer may come from a proxy that was fooled
 		ClientEnableState: imds.ClientEnabled,
 		Retryer:           aws.NopRetryer{},
 		Logger:            logging.Nop{},
-		HTTPClient:        &http.Client{Transport: bounded{transport}, CheckRedirect: noRedirect},
+		HTTPClient:        &http.Client{Transport: last, CheckRedirect: noRedirect},
 	})}
 }
 
 func noRedirect(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-
-// bounded cuts off answers that no IMDS gives.
-type bounded struct{ http.RoundTripper }
-
-func (b bounded) RoundTrip(req *http.Request) (*http.Response, error) {
-	resp, err := b.RoundTripper.RoundTrip(req)
-	if err == nil {
-		resp.Body = http.MaxBytesReader(nil, resp.Body, maxUserData)
-	}
-	return resp, err
-}
 
 // fetchIMDS reads everything or fails: half of an answer could be taken for
 // the whole.
@@ -148,6 +139,7 @@ func (m metadata) get(ctx context.Context, what string, ask func(context.Context
 	start := time.Now()
 	askCtx, cancel := context.WithTimeout(ctx, answerTimeout)
 	defer cancel()
+	m.last.forget()
 	body, err := ask(askCtx)
 	if err == nil {
 		defer body.Close()
@@ -156,37 +148,28 @@ func (m metadata) get(ctx context.Context, what string, ask func(context.Context
 	switch {
 	case err == nil:
 		return text, true, nil
-	case notFound(err):
-		return nil, false, nil
-	case ctx.Err() != nil && errors.Is(ctx.Err(), context.Canceled):
+	case errors.Is(ctx.Err(), context.Canceled):
 		return nil, false, fmt.Errorf("cannot read launch data: %w", ctx.Err())
-	}
-	return nil, false, fmt.Errorf("cannot read launch data: %s", why(err, what, time.Since(start)))
-}
-
-// notFound tells a 404 for the path itself from one for the token, which means
-// that whatever answers is not an IMDSv2.
-func notFound(err error) bool {
-	status, ok := errors.AsType[*smithyhttp.ResponseError](err)
-	return ok && status.HTTPStatusCode() == http.StatusNotFound && !forToken(err)
-}
-
-// forToken tells whether the request for the token failed. The SDK says so in
-// words only; TestFaults notices if they change.
-func forToken(err error) bool { return strings.Contains(err.Error(), "failed to get API token") }
-
-// why is one plain sentence on what happened to the request for what.
-func why(err error, what string, took time.Duration) string {
-	if forToken(err) {
+	case m.last.forToken: // a 404 here means that whatever answers is not an IMDSv2
 		what = "the token"
+	case m.last.err == nil && m.last.status == http.StatusNotFound:
+		return nil, false, nil
 	}
-	if status, ok := errors.AsType[*smithyhttp.ResponseError](err); ok {
-		return whyStatus(status.HTTPStatusCode(), what)
+	if m.last.err == nil && m.last.status >= 300 {
+		return nil, false, fmt.Errorf("cannot read launch data: %s", whyStatus(m.last.status, what))
 	}
+	if m.last.err != nil {
+		err = m.last.err
+	}
+	return nil, false, fmt.Errorf("cannot read launch data: %s", whyError(err, what, time.Since(start)))
+}
+
+// whyError is one plain sentence on what happened to the request for what.
+func whyError(err error, what string, took time.Duration) string {
 	timeout, isNet := errors.AsType[net.Error](err)
-	var tooLong *http.MaxBytesError
+	tooLong, isTooLong := errors.AsType[*http.MaxBytesError](err)
 	switch {
-	case errors.As(err, &tooLong):
+	case isTooLong:
 		return fmt.Sprintf("IMDS gave more than %d bytes for %s", tooLong.Limit, what)
 	case isNet && timeout.Timeout() || errors.Is(err, context.DeadlineExceeded):
 		return fmt.Sprintf("no answer from IMDS for %s in %.1f s", what, took.Seconds())
@@ -199,7 +182,7 @@ func why(err error, what string, took time.Duration) string {
 	case errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET):
 		return "IMDS closed the connection without an answer for " + what
 	}
-	return fmt.Sprintf("IMDS gave no usable answer for %s: %s", what, innermost(err))
+	return fmt.Sprintf("IMDS gave no usable answer for %s: %s", what, err)
 }
 
 func whyStatus(status int, what string) string {
@@ -214,15 +197,4 @@ func whyStatus(status int, what string) string {
 		return fmt.Sprintf("IMDS answered %d to the request for %s: it is in trouble", status, what)
 	}
 	return fmt.Sprintf("IMDS answered %d to the request for %s", status, what)
-}
-
-// innermost drops the SDK's layers of words about itself.
-func innermost(err error) error {
-	for {
-		next := errors.Unwrap(err)
-		if next == nil {
-			return err
-		}
-		err = next
-	}
 }

@@ -49,9 +49,6 @@ func CheckSSHKey(line string) error {
 	if err != nil {
 		return errors.New(whyNoKey(line))
 	}
-	if !slices.Contains(strings.Fields(line), key.Type()) {
-		return fmt.Errorf("says one key type, but its data is %s", key.Type())
-	}
 	if _, isCert := key.(*ssh.Certificate); isCert {
 		return errors.New("is a certificate, not a key")
 	}
@@ -83,8 +80,12 @@ func whyNoKey(line string) string {
 	if err != nil {
 		return "is no SSH public key: the data after " + words[i] + " is not base64, or was cut short"
 	}
-	if _, err := ssh.ParsePublicKey(blob); err != nil {
+	key, err := ssh.ParsePublicKey(blob)
+	switch {
+	case err != nil:
 		return "is no SSH public key: the data after " + words[i] + " is damaged or was cut short"
+	case key.Type() != words[i]:
+		return "says " + words[i] + ", but its data is of type " + key.Type()
 	}
 	return "is no SSH public key: the options before " + words[i] + " are not well-formed"
 }

@@ -1,0 +1,50 @@
+package launch
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+)
+
+// witness is a transport that remembers how the last request ended: the SDK's
+// errors hide the status and the cause when the request for the token fails.
+// It also cuts off answers that are longer than any IMDS gives. It serves one
+// request at a time.
+type witness struct {
+	transport http.RoundTripper
+
+	forToken bool
+	status   int   // 0: there was no answer
+	err      error // of sending, or of reading the body
+}
+
+func (w *witness) forget() { w.forToken, w.status, w.err = false, 0, nil }
+
+// RoundTrip implements http.RoundTripper.
+func (w *witness) RoundTrip(req *http.Request) (*http.Response, error) {
+	w.forget()
+	w.forToken = strings.HasSuffix(req.URL.Path, "/api/token")
+	resp, err := w.transport.RoundTrip(req)
+	if err != nil {
+		w.err = err
+		return nil, err
+	}
+	w.status = resp.StatusCode
+	resp.Body = &watchedBody{ReadCloser: http.MaxBytesReader(nil, resp.Body, maxUserData), w: w}
+	return resp, nil
+}
+
+type watchedBody struct {
+	io.ReadCloser
+	w *witness
+}
+
+// Read implements io.Reader.
+func (b *watchedBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	if err != nil && !errors.Is(err, io.EOF) {
+		b.w.err = err
+	}
+	return n, err
+}

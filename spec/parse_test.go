@@ -1,0 +1,356 @@
+package spec
+
+import (
+	"bytes"
+	"crypto/rand"
+	"crypto/rsa"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"filippo.io/age"
+	"filippo.io/age/armor"
+	"golang.org/x/crypto/ssh"
+)
+
+const key1 = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIBfVf1Yp4rbMQZLEbuFCVg37EMaHb3F0s5Q1VZ7f6cV9 ops@laptop"
+
+// sealed is a volume key sealed to an identity that nobody has.
+var sealed = func() []byte {
+	id, err := age.GenerateX25519Identity()
+	if err != nil {
+		panic(err)
+	}
+	var b bytes.Buffer
+	w, err := age.Encrypt(&b, id.Recipient())
+	if err != nil {
+		panic(err)
+	}
+	w.Write(make([]byte, 64))
+	w.Close()
+	return b.Bytes()
+}()
+
+var sealed64 = base64.StdEncoding.EncodeToString(sealed)
+
+func armored() string {
+	var b strings.Builder
+	w := armor.NewWriter(&b)
+	w.Write(sealed)
+	w.Close()
+	return b.String()
+}
+
+func indent(text, by string) string {
+	return by + strings.ReplaceAll(strings.TrimSpace(text), "\n", "\n"+by)
+}
+
+func TestParseWhole(t *testing.T) {
+	doc := `#bootswain
+version: 1
+users:
+  - name: ops
+    gecos: Olga Petrova
+    groups: [adm, docker]
+    sudo: true
+    shell: /bin/zsh
+    ssh_authorized_keys: ["` + key1 + `"]
+    expires: 2027-01-31T10:00:00+01:00
+  - {name: dba, sudo: "ALL=(mysql) NOPASSWD: /usr/bin/mysql", groups: "adm, systemd-journal", expiredate: 2027-02-01, lock_passwd: true}
+  - {name: web, sudo: false}
+volumes:
+  data:
+    wipe: [{volume: vol-0123456789abcdef1, found: 3f9c2d}, {volume: vol-0123456789abcdef0, found: 123456}]
+    ebs: {ids: [vol-0123456789abcdef0, vol-0123456789abcdef1]}
+    create: if_blank
+    encryption:
+      sealed: |
+` + indent(armored(), "        ") + `
+    filesystem: {type: xfs, options: [noatime, logbsize=256k]}
+    mount: /srv/data
+    overdue_after: 1d2h
+  old:
+    ebs: {devices: [/dev/sdf]}
+    mount: /srv/old
+    required: false
+mysql: {volume: data}
+health: {listen: "0.0.0.0:8273"}
+`
+	s, err := Parse([]byte(doc))
+	if err != nil {
+		t.Fatal(err.(*Errors).Long())
+	}
+	want := &Spec{
+		Version: 1,
+		Users: []User{
+			{Name: "ops", Gecos: "Olga Petrova", Groups: []string{"adm", "docker"}, Sudo: []string{"ALL=(ALL) NOPASSWD:ALL"}, Shell: "/bin/zsh",
+				SSHAuthorizedKeys: []string{key1}, Expires: time.Date(2027, 1, 31, 9, 0, 0, 0, time.UTC)},
+			{Name: "dba", Groups: []string{"adm", "systemd-journal"}, Sudo: []string{"ALL=(mysql) NOPASSWD: /usr/bin/mysql"}, Expires: time.Date(2027, 2, 1, 0, 0, 0, 0, time.UTC)},
+			{Name: "web"},
+		},
+		Volumes: []Volume{
+			{Name: "data", EBS: EBS{IDs: []string{"vol-0123456789abcdef0", "vol-0123456789abcdef1"}}, Create: CreateIfBlank, Encryption: Encryption{Sealed: sealed},
+				Filesystem: Filesystem{Type: "xfs", Options: []string{"noatime", "logbsize=256k"}}, Mount: "/srv/data", OverdueAfter: 26 * time.Hour, Required: true,
+				Wipe: []Wipe{{"vol-0123456789abcdef1", "3f9c2d"}, {"vol-0123456789abcdef0", "123456"}}},
+			{Name: "old", EBS: EBS{Devices: []string{"/dev/sdf"}}, Filesystem: Filesystem{Type: "xfs"}, Mount: "/srv/old", OverdueAfter: DefaultOverdueAfter},
+		},
+		MySQL:  &MySQL{Volume: "data"},
+		Health: Health{Listen: "0.0.0.0:8273"},
+	}
+	s.Users[0].Expires = s.Users[0].Expires.UTC()
+	if !reflect.DeepEqual(s, want) {
+		t.Errorf("got  %+v\nwant %+v", s, want)
+	}
+}
+
+// TestFaults gives one wrong document each and expects its faults, all of them.
+func TestFaults(t *testing.T) {
+	const ids = "ebs: {ids: [vol-0123456789abcdef0]}"
+	volume := func(lines string) string { // the volume's lines begin in line 4, column 5
+		return "version: 1\nvolumes:\n  data:\n" + indent(lines, "    ") + "\n"
+	}
+	user := func(lines string) string { // the entry begins in line 3, column 5
+		return "version: 1\nusers:\n  - " + strings.ReplaceAll(lines, "\n", "\n    ") + "\n"
+	}
+	many := strings.TrimSuffix(strings.Repeat("/dev/sdf, ", 17), ", ")
+	tests := []struct {
+		name, doc string
+		want      []string
+	}{
+		{"empty", "#bootswain\n", []string{"1:1: the document is empty (it begins with version: 1)"}},
+		{"list", "- a\n", []string{"1:1: the document must be a mapping, not a list (it begins with version: 1)"}},
+		{"tab", "version: 1\nusers:\n\t- name: ops\n", []string{"3:1: not valid YAML: found character that cannot start any token (YAML is indented with spaces, never with tabs, and text that begins with @, ` or % is quoted)"}},
+		{"two documents", "version: 1\n---\nversion: 1\n", []string{"2:1: a second YAML document begins here; only one is read"}},
+		{"no version", "users: []\n", []string{"1:1: version missing (version: 1)"}},
+		{"version 2", "version: 2\n", []string{`1:10: version "2" is not known to this bootswain, which reads version 1 (version: 1)`}},
+		{"version text", "version: '1'\n", []string{"1:10: version must be the number 1, not text"}},
+		{"unknown", "version: 1\nvolume: {}\nzzzzz: 1\n", []string{"2:1: volume unknown (volumes?)", "3:1: zzzzz unknown"}},
+		{"later", "version: 1\nrole: database\nusers_from: ssm:/x\n", []string{"2:7: role roles are not supported by this version", "3:13: users_from users from outside the launch data are not supported by this version"}},
+		{"twice", "version: 1\nversion: 1\n", []string{"2:1: version given twice"}},
+		{"key types", "version: 1\n1: 2\n<<: {}\n? [a]\n: b\n", []string{
+			"2:1: has a key that is a number instead of text (quote it if it is a name)",
+			"3:1: has a merge key <<, which is not allowed here (write the keys out)",
+			"4:3: has a key that is a list instead of text (quote it if it is a name)",
+		}},
+		{"alias", "version: 1\nmysql: &m {volume: data}\nhealth: *m\n", []string{
+			`2:20: mysql.volume names "data", which is not under volumes`,
+			"3:9: health is a YAML alias, which is not allowed here (write the value out)",
+		}},
+		{"null", "version: 1\nusers:\nvolumes:\n", []string{
+			"2:7: users is empty, must be a list (leave it out or fill it in)",
+			"3:9: volumes is empty, must be a mapping (leave it out or fill it in)",
+		}},
+		{"health", "version: 1\nhealth: {listen: ':8273'}\n", []string{`2:18: health.listen ":8273" is not an IP address and port (0.0.0.0:8273 or 127.0.0.1:8273)`}},
+		{"mysql", "version: 1\nmysql: {volume: dta}\nvolumes: {data: {" + ids + ", mount: /srv/data}}\n", []string{`2:17: mysql.volume names "dta", which is not under volumes (data?)`}},
+		{"mysql empty", "version: 1\nmysql: {}\n", []string{"2:8: mysql.volume missing (the name of one of volumes)"}},
+
+		{"user keys", user("name: ops\nexprires: 2027-01-31T00:00:00Z\nssh-authorized-keys: []\npasswd: x\nuid: 1"), []string{
+			"4:5: users.ops.exprires unknown (expires?)", "5:5: users.ops.ssh-authorized-keys unknown (ssh_authorized_keys?)",
+			"6:13: users.ops.passwd is not supported: people log in with SSH keys, never with a password", "7:10: users.ops.uid is not supported by this version",
+		}},
+		{"user default", "version: 1\nusers: [default]\n", []string{"2:9: users[0] must be a mapping (leave this line out: the default user gets the EC2 key pair without it)"}},
+		{"user nameless", user("sudo: true"), []string{"3:5: users[0].name missing"}},
+		{"user root", user("name: root"), []string{"3:11: users.root.name root does not log in (name a person and give them sudo: true)"}},
+		{"user system", user("name: mysql"), []string{`3:11: users.mysql.name "mysql" is an account of the system`}},
+		{"user name", user("name: Jane.Doe"), []string{`3:11: users[0].name "Jane.Doe" cannot be a user's name (at most 32 of a-z, 0-9, - and _, beginning with a letter or _)`}},
+		{"user name number", user("name: 7"), []string{"3:11: users[0].name must be text, not a number (quote it)"}},
+		{"user twice", "version: 1\nusers:\n- name: ops\n- name: ops\n", []string{"4:9: users.ops.name given twice"}},
+		{"user gecos", user("name: ops\ngecos: 'a:b'"), []string{"4:12: users.ops.gecos must not hold a colon or a line break"}},
+		{"user groups", user("name: ops\ngroups: [adm, 'a b', adm]"), []string{
+			`4:19: users.ops.groups "a b" cannot be a group's name (at most 32 of a-z, 0-9, - and _, beginning with a letter or _)`, `4:26: users.ops.groups "adm" is given twice`}},
+		{"user groups text", user("name: ops\ngroups: 'adm,,x'"), []string{"4:13: users.ops.groups has an empty entry"}},
+		{"user shell", user("name: ops\nshell: zsh"), []string{`4:12: users.ops.shell "zsh" is not an absolute path (/bin/bash)`}},
+		{"user sudo", user("name: ops\nsudo: yes please"), []string{`4:11: users.ops.sudo "yes please" is not a sudoers rule (true, or as in ALL=(ALL) NOPASSWD:ALL)`}},
+		{"user sudo lines", user("name: ops\nsudo: [\"ALL=ALL\\nwheel ALL=ALL\", \"ALL=ALL\\\\\"]"), []string{
+			`4:12: users.ops.sudo "ALL=ALL\nwheel ALL=ALL" is not a sudoers rule (true, or as in ALL=(ALL) NOPASSWD:ALL)`, `4:38: users.ops.sudo "ALL=ALL\\" is not a sudoers rule (true, or as in ALL=(ALL) NOPASSWD:ALL)`}},
+		{"user sudo number", user("name: ops\nsudo: 1"), []string{"4:11: users.ops.sudo must be true, false, a sudoers rule or a list of them, not a number"}},
+		{"user expires", user("name: ops\nexpires: 2027-01-31"), []string{`4:14: users.ops.expires "2027-01-31" is not a time that can be meant (as in 2027-01-31T00:00:00Z)`}},
+		{"user expires never", user("name: ops\nexpires: 0001-01-01T00:00:00Z"), []string{`4:14: users.ops.expires "0001-01-01T00:00:00Z" is not a time that can be meant (as in 2027-01-31T00:00:00Z)`}},
+		{"user expires empty", user("name: ops\nexpires:"), []string{"4:13: users.ops.expires is empty, must be a time such as 2027-01-31T00:00:00Z (leave it out or fill it in)"}},
+		{"user expiredate", user("name: ops\nexpiredate: 31.1.2027"), []string{`4:17: users.ops.expiredate "31.1.2027" is not a time that can be meant (as in 2027-01-31)`}},
+		{"user expires twice", user("name: ops\nexpires: 2027-01-31T00:00:00Z\nexpiredate: 2027-01-31"), []string{"5:17: users.ops.expiredate contradicts expires (keep one of them)"}},
+		{"user lock_passwd", user("name: ops\nlock_passwd: false"), []string{"4:18: users.ops.lock_passwd false is not supported by this version (people log in with SSH keys)"}},
+		{"user keys text", user("name: ops\nssh_authorized_keys: ssh-ed25519 AAAA"), []string{"4:26: users.ops.ssh_authorized_keys must be a list, not text"}},
+
+		{"volume key", volume(ids + "\nmount: /srv/data\nebz: {}"), []string{"6:5: volumes.data.ebz unknown (ebs?)"}},
+		{"volume name", "version: 1\nvolumes: {Data: {" + ids + ", mount: /srv/data}}\n", []string{"2:11: volumes.Data cannot be a volume's name (at most 21 of a-z, 0-9, - and _, beginning with a letter)"}},
+		{"volume bare", volume("required: true"), []string{"4:5: volumes.data.ebs missing (ebs: {ids: [vol-…]} or ebs: {devices: [/dev/sdf]})", "4:5: volumes.data.mount missing (as in mount: /srv/data)"}},
+		{"volume twice", "version: 1\nvolumes:\n  data: {" + ids + ", mount: /srv/a}\n  data: {}\n", []string{"4:3: volumes.data given twice"}},
+		{"ebs none", volume("mount: /srv/data\nebs: {}"), []string{"5:10: volumes.data.ebs names no devices (ids: [vol-…] or devices: [/dev/sdf])"}},
+		{"ebs both", volume("mount: /srv/data\nebs: {ids: [vol-01234567], devices: [/dev/sdf]}"), []string{"5:41: volumes.data.ebs.devices contradicts ids (keep one of them)"}},
+		{"ebs later", volume("mount: /srv/data\nebs: {tags: {a: b}, count: 2}"), []string{
+			"5:17: volumes.data.ebs.tags is not supported by this version: name ids or devices", "5:32: volumes.data.ebs.count is not supported by this version: name ids or devices"}},
+		{"ids", volume("mount: /srv/data\nebs: {ids: [vol-0a33, vol-01234567, vol-01234567]}"), []string{
+			`5:17: volumes.data.ebs.ids[0] "vol-0a33" is not a volume id (vol- and 17 hexadecimal digits)`, `5:41: volumes.data.ebs.ids[2] "vol-01234567" is given twice`}},
+		{"ids none", volume("mount: /srv/data\nebs: {ids: []}"), []string{"5:16: volumes.data.ebs.ids names 0 devices; a volume has 1 to 16"}},
+		{"devices", volume("mount: /srv/data\nebs: {devices: [/dev/nvme1n1, /dev/sda1, sdf]}"), []string{
+			`5:21: volumes.data.ebs.devices[0] "/dev/nvme1n1" is not a device name of EC2 (as in the launch template: /dev/sdf or /dev/xvdf)`, `5:35: volumes.data.ebs.devices[1] "/dev/sda1" is the root disk`,
+			`5:46: volumes.data.ebs.devices[2] "sdf" is not a device name of EC2 (as in the launch template: /dev/sdf or /dev/xvdf)`}},
+		{"create", volume(ids + "\nmount: /srv/data\ncreate: always\nencryption: {sealed: " + sealed64 + "}"), []string{`6:13: volumes.data.create "always" is not known (if_blank; leave it out to never format)`}},
+		{"create keyless", volume(ids + "\nmount: /srv/data\ncreate: if_blank"), []string{"4:5: volumes.data.encryption missing (what is created needs a key: encryption: {sealed: …}, made by bootswain seal)"}},
+		{"wipe only", volume(ids + "\nmount: /srv/data\nwipe: [{volume: vol-0123456789abcdef0, found: 3f9c2d}]"), []string{"6:11: volumes.data.wipe throws content away, but nothing would be created after it (add create: if_blank, or leave wipe out)"}},
+		{"wipe", volume(ids + "\nmount: /srv/data\ncreate: if_blank\nencryption: {sealed: " + sealed64 + "}\nwipe: [{volume: vol-01234567, found: xyz}, {volume: vol-0123456789abcdef0}, {found: 3f9c2d}, x]"), []string{
+			`8:21: volumes.data.wipe[0].volume "vol-01234567" is not one of ebs.ids`, `8:42: volumes.data.wipe[0].found "xyz" is not a fingerprint (copy it from the refusal)`,
+			"8:48: volumes.data.wipe[1].found missing (the fingerprint that the refusal printed)", "8:81: volumes.data.wipe[2].volume missing", "8:98: volumes.data.wipe[3] must be a mapping, not text"}},
+		{"encryption none", volume(ids + "\nmount: /srv/data\nencryption: none"), []string{"6:17: volumes.data.encryption none is not supported by this version (encryption: {sealed: …})"}},
+		{"encryption later", volume(ids + "\nmount: /srv/data\nencryption: {kms: {}, key: hunter2}"), []string{
+			"6:23: volumes.data.encryption.kms is not supported by this version: the key is given as sealed", "6:27: volumes.data.encryption.key unknown"}},
+		{"encryption empty", volume(ids + "\nmount: /srv/data\nencryption: {}"), []string{"6:17: volumes.data.encryption.sealed missing (the output of bootswain seal)"}},
+		{"sealed", volume(ids + "\nmount: /srv/data\nencryption: {sealed: hunter2}"), []string{"6:26: volumes.data.encryption.sealed is neither age armor nor base64, or was cut short (the output of bootswain seal)"}},
+		{"sealed other", volume(ids + "\nmount: /srv/data\nencryption: {sealed: aHVudGVyMg==}"), []string{"6:26: volumes.data.encryption.sealed is not an age ciphertext, or was cut short (the output of bootswain seal)"}},
+		{"sealed cut", volume(ids + "\nmount: /srv/data\nencryption: {sealed: " + sealed64[:len(sealed64)-108] + "}"), []string{"6:26: volumes.data.encryption.sealed is an age ciphertext without a key in it, or was cut short (the output of bootswain seal)"}},
+		{"filesystem", volume(ids + "\nmount: /srv/data\nfilesystem: {type: ext4, options: [noauto, 'a b', noatime, noatime]}"), []string{
+			`6:24: volumes.data.filesystem.type "ext4" is not supported by this version (xfs)`, `6:40: volumes.data.filesystem.options "noauto" is for bootswain to say (leave it out)`,
+			`6:48: volumes.data.filesystem.options "a b" is not a mount option`, `6:64: volumes.data.filesystem.options "noatime" is given twice`}},
+		{"instance store", volume("instance_store: all\nmount: /mnt/scratch\nencryption: ephemeral"), []string{
+			"4:21: volumes.data.instance_store is not supported by this version: volumes are made of EBS volumes", "6:17: volumes.data.encryption ephemeral is not supported by this version (encryption: {sealed: …})"}},
+		{"overdue", volume(ids + "\nmount: /srv/data\noverdue_after: 5\nrequired: maybe"), []string{
+			"6:20: volumes.data.overdue_after must be text, not a number (quote it)", "7:15: volumes.data.required must be true or false, not text"}},
+		{"overdue long", volume(ids + "\nmount: /srv/data\noverdue_after: 53w"), []string{`6:20: volumes.data.overdue_after "53w" is not a duration of at most 52 weeks (as in 90s, 5m, 2h30m, 3d or 1w)`}},
+		{"shared", "version: 1\nvolumes:\n  a: {" + ids + ", mount: /srv/data}\n  b: {" + ids + ", mount: /srv/data/b}\n  c: {ebs: {devices: [/dev/sdf]}, mount: /srv/data}\n", []string{
+			`4:19: volumes.b.ebs.ids[0] "vol-0123456789abcdef0" belongs to volume a already`,
+			`4:51: volumes.b.mount "/srv/data/b" and /srv/data of volume a lie one inside the other (mount them beside each other)`,
+			`5:42: volumes.c.mount "/srv/data" is where volume a is mounted already`,
+			`5:42: volumes.c.mount "/srv/data" and /srv/data/b of volume b lie one inside the other (mount them beside each other)`}},
+	}
+	tests = append(tests, struct {
+		name, doc string
+		want      []string
+	}{"devices many", volume("mount: /srv/data\nebs: {devices: [" + many + "]}"), func() []string {
+		want := []string{"5:20: volumes.data.ebs.devices names 17 devices; a volume has 1 to 16"}
+		for i := 1; i < 17; i++ {
+			want = append(want, fmt.Sprintf(`5:%d: volumes.data.ebs.devices[%d] "/dev/sdf" is given twice`, 21+10*i, i))
+		}
+		return want
+	}()})
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			s, err := Parse([]byte(tt.doc))
+			var faults *Errors
+			if !errors.As(err, &faults) {
+				t.Fatalf("got error %v, want faults", err)
+			}
+			if got, want := faults.Long(), strings.Join(tt.want, "\n")+"\n"; got != want {
+				t.Errorf("got\n%swant\n%s", got, want)
+			}
+			if s != nil && (s.Volumes != nil || s.MySQL != nil) {
+				t.Error("volumes are returned with faults")
+			}
+		})
+	}
+}
+
+func TestMountRule(t *testing.T) {
+	refused := map[string]string{
+		"/": "belongs to the system", "/usr": "belongs to the system", "/usr/lib/x": "belongs to the system", "/etc/x": "belongs to the system", "/var": "belongs to the system",
+		"/proc/x": "belongs to the system", "/home": "belongs to the system", "/var/lib/mysql": "is the database's own place", "/srv/../etc": "is not an absolute path in its shortest form",
+		"srv": "is not an absolute path in its shortest form", "/srv/": "is not an absolute path in its shortest form", "/srv/a b": "is not at most 60 letters",
+		"/srv/" + strings.Repeat("-", 60): "is not at most 60 letters",
+	}
+	for mount, want := range refused {
+		_, err := Parse([]byte("version: 1\nvolumes: {data: {ebs: {devices: [/dev/sdf]}, mount: '" + mount + "'}}\n"))
+		if err == nil || !strings.Contains(err.Error(), want) || !strings.HasPrefix(err.Error(), "2:53: volumes.data.mount ") {
+			t.Errorf("mount %s: got %v, want %q", mount, err, want)
+		}
+	}
+	for _, mount := range []string{"/srv", "/srv/data", "/mnt/x-1", "/var/lib/postgresql", "/opt/app", "/home/shared"} {
+		if _, err := Parse([]byte("version: 1\nvolumes: {data: {ebs: {devices: [/dev/sdf]}, mount: '" + mount + "'}}\n")); err != nil {
+			t.Errorf("mount %s: %v", mount, err)
+		}
+	}
+}
+
+// TestSoundUsers is the rule that an entry with any fault gives no access,
+// while faults elsewhere do not lock people out.
+func TestSoundUsers(t *testing.T) {
+	tests := []struct {
+		name, doc string
+		want      []string
+	}{
+		{"volume fault", "version: 1\nusers: [{name: ops}]\nvolumes: {data: {ebz: 1}}\n", []string{"ops"}},
+		{"misspelt expires", "version: 1\nusers: [{name: ops}, {name: dba, expries: 2027-01-31T00:00:00Z}]\n", []string{"ops"}},
+		{"same name", "version: 1\nusers: [{name: ops, sudo: true}, {name: ops}, {name: dba}]\n", []string{"dba"}},
+		{"same name, one faulty", "version: 1\nusers: [{name: ops, sudo: 1}, {name: ops}]\n", nil},
+		{"users twice", "version: 1\nusers: [{name: ops}]\nusers: [{name: ops, expires: 2027-01-31T00:00:00Z}]\n", nil},
+		{"key twice", "version: 1\nusers: [{name: ops, expires: 2027-01-31T00:00:00Z, expires: 2028-01-31T00:00:00Z}]\n", nil},
+		{"bad key", "version: 1\nusers: [{name: ops, ssh_authorized_keys: [x]}]\n", nil},
+		{"no version", "users: [{name: ops}]\n", []string{"ops"}},
+	}
+	for _, tt := range tests {
+		s, err := Parse([]byte(tt.doc))
+		if err == nil || s == nil {
+			t.Errorf("%s: got %v, %v, want users and faults", tt.name, s, err)
+			continue
+		}
+		var names []string
+		for _, u := range s.Users {
+			names = append(names, u.Name)
+		}
+		if !slices.Equal(names, tt.want) {
+			t.Errorf("%s: got %v, want %v", tt.name, names, tt.want)
+		}
+	}
+}
+
+func TestErrorsInOneLine(t *testing.T) {
+	_, err := Parse([]byte("version: 1\nvolumes:\n  data:\n    ebz: 1\n    mount: /\n"))
+	const want = "4:5: volumes.data.ebs missing (ebs: {ids: [vol-…]} or ebs: {devices: [/dev/sdf]}), 2 more"
+	if err == nil || err.Error() != want {
+		t.Errorf("got %v\nwant %s", err, want)
+	}
+}
+
+func TestCheckSSHKey(t *testing.T) {
+	line := func(bits int) string {
+		k, err := rsa.GenerateKey(rand.Reader, bits)
+		if err != nil {
+			t.Fatal(err)
+		}
+		pub, err := ssh.NewPublicKey(k.Public())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(ssh.MarshalAuthorizedKey(pub))
+	}
+	words := strings.Fields(key1)
+	for _, good := range []string{key1, `from="10.0.0.0/8",no-pty ` + key1, words[0] + " " + words[1], strings.TrimSpace(line(2048))} {
+		if err := CheckSSHKey(good); err != nil {
+			t.Errorf("%s: %v", good, err)
+		}
+	}
+	tests := []struct{ name, line, want string }{
+		{"private", "-----BEGIN OPENSSH PRIVATE KEY-----\nx", "is a private key"},
+		{"two", key1 + "\n" + key1, "is more than one line"},
+		{"word", "hello", "no key type such as ssh-ed25519"},
+		{"comment", "# " + key1[3:], "no key type such as ssh-ed25519"},
+		{"bare type", "ssh-ed25519", "nothing follows ssh-ed25519"},
+		{"dots", "ssh-ed25519 AAAA... ops", "is not base64, or was cut short"},
+		{"cut", key1[:40], "is damaged or was cut short"},
+		{"other type", "ssh-rsa " + words[1], "says ssh-rsa, but its data is of type ssh-ed25519"},
+		{"rsa", strings.TrimSpace(line(1024)), "is an RSA key of 1024 bits"},
+		{"options", `from="10.0.0.0/8 ` + key1, "the options before ssh-ed25519 are not well-formed"},
+	}
+	for _, tt := range tests {
+		if err := CheckSSHKey(tt.line); err == nil || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%s: got %v, want %q", tt.name, err, tt.want)
+		}
+	}
+}
+
+func TestParseDuration(t *testing.T) {
+	for text, want := range map[string]time.Duration{"5m": 5 * time.Minute, "1w": 168 * time.Hour, "3d": 72 * time.Hour, "1w2d3h30m": 219*time.Hour + 30*time.Minute, "1.5h": 90 * time.Minute} {
+		if got, err := parseDuration(text); err != nil || got != want {
+			t.Errorf("%s: got %s, %v, want %s", text, got, err, want)
+		}
+	}
+	for _, text := range []string{"", "5", "d", "1h2d", "-5m", "1d-1h", "+5m", "99999w", "9999999h", "one day"} {
+		if got, err := parseDuration(text); err == nil || err.Error() != "not a duration" {
+			t.Errorf("%q: got %s, %v, want an error", text, got, err)
+		}
+	}
+}
