@@ -30,8 +30,6 @@ type Units interface {
 	Kill(ctx context.Context, unit string) error
 	Mount(ctx context.Context, u systemd.MountUnit) error
 	Unmount(ctx context.Context, where string) error
-	WriteDropIn(ctx context.Context, unit, name, content string) error
-	RemoveDropIn(ctx context.Context, unit, name string) error
 }
 
 // Server is the database server that is installed.
@@ -72,34 +70,25 @@ func StopHard(ctx context.Context, units Units, s Server) error {
 	return <-stopped
 }
 
-// dropIn is the name of the settings in /run that tie the server to its mount.
-const dropIn = "60-bootswain-volume"
-
 // Bind mounts the database's directory of the volume at mount over the
-// package's and ties the server to it: it stops when the mount goes, and does
-// not start without it.
+// package's. The server comes after that mount and is stopped before it goes;
+// it does not pull the mount in, because the gate decides.
 func Bind(ctx context.Context, units Units, s Server, mount string) error {
-	unit := systemd.MountUnit{
+	return units.Mount(ctx, systemd.MountUnit{
 		Description: "bootswain: databases of " + s.Name(),
 		What:        filepath.Join(mount, onVolume),
 		Where:       Directory,
 		Type:        "none",
 		Options:     []string{"bind"},
 		BindsTo:     []string{systemd.MountName(mount)},
-	}
-	if err := units.Mount(ctx, unit); err != nil {
-		return err
-	}
-	return units.WriteDropIn(ctx, s.Unit, dropIn, systemd.BindDropIn(unit.Name()))
+		For:         []string{s.Unit},
+	})
 }
 
 // Unbind stops the server and takes Bind back, so that nothing keeps the
 // volume busy. The gate keeps the server from starting on what lies beneath.
 func Unbind(ctx context.Context, units Units, s Server) error {
 	if err := units.Stop(ctx, s.Unit); err != nil {
-		return err
-	}
-	if err := units.RemoveDropIn(ctx, s.Unit, dropIn); err != nil {
 		return err
 	}
 	return units.Unmount(ctx, Directory)

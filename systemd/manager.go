@@ -28,69 +28,52 @@ func NewManager() *Manager {
 	return &Manager{dir: "/run/systemd/system", flag: storageFlag, connect: private}
 }
 
-// Mount writes the unit of m, starts it and waits until it is mounted. A mount
+// Mount writes the unit of u, starts it and waits until it is mounted. A mount
 // that is there already is left as it is. The mount point must exist.
 func (m *Manager) Mount(ctx context.Context, u MountUnit) error {
-	changed, err := m.write(u.Name(), u.String())
-	if err != nil {
+	if err := m.write(u.Name(), u.String()); err != nil {
 		return err
 	}
-	if u.Required {
-		linked, err := m.require(u.Name())
-		if err != nil {
-			return err
-		}
-		changed = changed || linked
-	}
-	if changed {
-		if err := m.Reload(ctx); err != nil {
-			return err
-		}
+	if err := m.refresh(ctx, u.Name()); err != nil {
+		return err
 	}
 	return m.Start(ctx, u.Name())
 }
 
-// Unmount stops the mount at where, with every service that is bound to it,
-// waits for it and removes its unit. If nothing is mounted there, only the unit
-// is removed.
+// Unmount stops what uses the mount at where, unmounts it, waits for all that
+// and removes its unit. If nothing is mounted there, only the unit is removed.
 func (m *Manager) Unmount(ctx context.Context, where string) error {
 	name := MountName(where)
 	if err := m.Stop(ctx, name); err != nil {
 		return err
 	}
-	changed, err := m.remove(name, m.requirement(name))
-	if err != nil || !changed {
+	switch err := os.Remove(filepath.Join(m.dir, name)); {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case err != nil:
+		return fmt.Errorf("cannot remove the unit: %w", err)
+	}
+	if err := m.refresh(ctx, name); err != nil {
 		return err
 	}
-	if err := m.Reload(ctx); err != nil {
-		return err
-	}
-	// A service that was started in between has mounted it once more; now that
-	// the unit is gone, none can.
+	// What was started in between may have mounted it once more; now that the
+	// unit is gone, nothing can.
 	return m.Stop(ctx, name)
 }
 
-// WriteDropIn adds settings to a unit in /run and reloads the manager if that
-// changed anything.
-func (m *Manager) WriteDropIn(ctx context.Context, unit, name, content string) error {
-	changed, err := m.write(filepath.Join(unit+".d", name+".conf"), content)
-	if err != nil || !changed {
+// refresh makes the manager read a unit's file anew if what it holds in memory
+// is older. It reads a unit that it does not hold by itself, and reading all
+// of them anew takes seconds on a small machine at boot.
+func (m *Manager) refresh(ctx context.Context, unit string) error {
+	state, err := m.State(ctx, unit)
+	if err != nil || !state.Outdated {
 		return err
 	}
-	return m.Reload(ctx)
+	return m.reload(ctx)
 }
 
-// RemoveDropIn takes back what WriteDropIn wrote.
-func (m *Manager) RemoveDropIn(ctx context.Context, unit, name string) error {
-	changed, err := m.remove(filepath.Join(unit+".d", name+".conf"))
-	if err != nil || !changed {
-		return err
-	}
-	return m.Reload(ctx)
-}
-
-// Reload makes the manager read unit files anew.
-func (m *Manager) Reload(ctx context.Context) error {
+// reload makes the manager read all unit files anew.
+func (m *Manager) reload(ctx context.Context) error {
 	return m.with(ctx, func(b bus) error {
 		if err := b.ReloadContext(ctx); err != nil {
 			return fmt.Errorf("cannot make systemd read its units anew: %w", err)
@@ -130,47 +113,11 @@ func (m *Manager) with(ctx context.Context, do func(bus) error) error {
 	return do(b)
 }
 
-// write stores a file below the folder of generated units and says whether it
-// is any different from what was there.
-func (m *Manager) write(name, content string) (changed bool, err error) {
+// write stores a file below the folder of generated units.
+func (m *Manager) write(name, content string) error {
 	path := filepath.Join(m.dir, name)
-	if old, err := os.ReadFile(path); err == nil && string(old) == content {
-		return false, nil
-	}
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		return false, fmt.Errorf("cannot write the unit: %w", err)
+		return fmt.Errorf("cannot write the unit: %w", err)
 	}
-	return true, atomicfile.Write(path, []byte(content), 0o644)
-}
-
-func (m *Manager) requirement(name string) string {
-	return filepath.Join(StorageTarget+".requires", name)
-}
-
-// require makes the storage target need a unit. The link is what "systemctl
-// add-requires" makes.
-func (m *Manager) require(name string) (changed bool, err error) {
-	link := filepath.Join(m.dir, m.requirement(name))
-	if err := os.MkdirAll(filepath.Dir(link), 0o755); err != nil {
-		return false, err
-	}
-	switch err := os.Symlink("../"+name, link); {
-	case errors.Is(err, fs.ErrExist):
-		return false, nil
-	case err != nil:
-		return false, fmt.Errorf("cannot add %s to %s: %w", name, StorageTarget, err)
-	}
-	return true, nil
-}
-
-func (m *Manager) remove(names ...string) (changed bool, err error) {
-	for _, name := range names {
-		switch err := os.Remove(filepath.Join(m.dir, name)); {
-		case err == nil:
-			changed = true
-		case !errors.Is(err, fs.ErrNotExist):
-			return changed, fmt.Errorf("cannot remove the unit: %w", err)
-		}
-	}
-	return changed, nil
+	return atomicfile.Write(path, []byte(content), 0o644)
 }

@@ -2,6 +2,7 @@ package systemd
 
 import (
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/coreos/go-systemd/v22/unit"
@@ -21,7 +22,8 @@ type MountUnit struct {
 	Type        string   // "xfs"; "none" for a bind mount
 	Options     []string // mount options
 	BindsTo     []string // units that this mount comes after and ends with
-	Required    bool     // belongs to bootswain-storage.target
+	For         []string // units that come after this mount and are stopped before it
+	Required    bool     // For bootswain-storage.target too
 }
 
 // MountName returns the name that systemd demands of the unit that mounts
@@ -44,16 +46,20 @@ func (m MountUnit) String() string {
 	if description == "" {
 		description = "bootswain: " + m.Where
 	}
-	before := []string{"umount.target"}
+	users := slices.Clone(m.For)
 	if m.Required {
-		before = append(before, StorageTarget)
+		users = append(users, StorageTarget)
 	}
 	u := text{}
 	u.section("Unit")
 	u.set("Description", description)
 	u.set("DefaultDependencies", "no")
 	u.set("Conflicts", "umount.target")
-	u.set("Before", before...)
+	u.set("Before", append([]string{"umount.target"}, users...)...)
+	// Said here and not as BindsTo= of the other unit: that needs a drop-in,
+	// the drop-in needs systemd to read all units anew, which is slow, and the
+	// start of the other unit would then mount what a person took down.
+	u.set("PropagatesStopTo", users...)
 	u.set("Wants", HoldUnit)
 	u.set("After", append([]string{HoldUnit}, m.BindsTo...)...)
 	u.set("BindsTo", m.BindsTo...)
@@ -67,16 +73,6 @@ func (m MountUnit) String() string {
 	// Replaying a journal, or writing back what is dirty, may take minutes;
 	// ending mount or umount in the middle helps nobody.
 	u.set("TimeoutSec", "10min")
-	return u.String()
-}
-
-// BindDropIn returns a drop-in that lets a service start only while the given
-// mounts are there, and stops it when one goes.
-func BindDropIn(mounts ...string) string {
-	u := text{}
-	u.section("Unit")
-	u.set("BindsTo", mounts...)
-	u.set("After", mounts...)
 	return u.String()
 }
 

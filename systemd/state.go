@@ -8,13 +8,14 @@ import (
 
 // State is how a unit stands.
 type State struct {
-	Name    string    // the unit's own name, when it was asked for by an alias
-	Load    string    // loaded, not-found, masked, error, …
-	Active  string    // active, inactive, failed, activating, deactivating, reloading
-	Sub     string    // running, mounted, dead, auto-restart, …
-	Result  string    // success, exit-code, signal, timeout, exec-condition, …; "" if the unit's type has none
-	MainPID int       // 0: none
-	Since   time.Time // when Active last changed; zero: never
+	Name     string    // the unit's own name, when it was asked for by an alias
+	Load     string    // loaded, not-found, masked, error, …
+	Active   string    // active, inactive, failed, activating, deactivating, reloading
+	Sub      string    // running, mounted, dead, auto-restart, …
+	Result   string    // success, exit-code, signal, timeout, exec-condition, …; "" if the unit's type has none
+	MainPID  int       // 0: none
+	Outdated bool      // its file changed after the manager read it
+	Since    time.Time // when Active last changed; zero: never
 }
 
 // Exists says whether there is such a unit to start.
@@ -45,6 +46,7 @@ func readState(ctx context.Context, b bus, unit string) (State, error) {
 		Name: str("Id"), Load: str("LoadState"), Active: str("ActiveState"),
 		Sub: str("SubState"), Result: str("Result"),
 	}
+	s.Outdated, _ = p["NeedDaemonReload"].(bool)
 	if pid, ok := p["MainPID"].(uint32); ok {
 		s.MainPID = int(pid)
 	}

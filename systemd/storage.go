@@ -40,11 +40,14 @@ func (m *Manager) StorageLost(ctx context.Context) error {
 // it ends first, because systemd opens no socket of a service that runs; the
 // next connection starts it again. With the same address nothing happens.
 func (m *Manager) MoveSocket(ctx context.Context, socket, service, address string) error {
-	changed, err := m.write(filepath.Join(socket+".d", "50-listen.conf"), listenDropIn(address))
-	if err != nil || !changed {
+	if err := m.write(filepath.Join(socket+".d", "50-listen.conf"), listenDropIn(address)); err != nil {
 		return err
 	}
-	if err := m.Reload(ctx); err != nil {
+	state, err := m.State(ctx, socket)
+	if err != nil || !state.Outdated {
+		return err
+	}
+	if err := m.reload(ctx); err != nil {
 		return err
 	}
 	for _, unit := range []string{socket, service} {
