@@ -2,7 +2,6 @@ package account
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -11,11 +10,7 @@ import (
 	"slices"
 	"strings"
 
-	"golang.org/x/crypto/ssh"
-
 	"bootswain/internal/atomicfile"
-	"bootswain/internal/run"
-	"bootswain/spec"
 )
 
 const (
@@ -25,122 +20,13 @@ const (
 	heading     = "# Written by bootswain from the launch data; what is changed here is lost.\n"
 )
 
-// keys writes the user's keys file. It is root's, and readable by everybody
-// because sshd reads it as the user.
-func (c *changer) keys(u spec.User) error {
-	if err := c.ownDirectory(); err != nil {
-		return err
+// isDirectory fails unless dir is a directory itself: a link in its place
+// could lead anywhere what is written and removed below it.
+func (c *changer) isDirectory(dir string) error {
+	info, err := os.Lstat(c.path(dir))
+	if err == nil && !info.IsDir() {
+		return fmt.Errorf("/%s is not a directory; nothing below it is touched", dir)
 	}
-	var b strings.Builder
-	b.WriteString(heading)
-	var errs []error
-	lines := 0
-	for _, key := range u.SSHAuthorizedKeys {
-		line, err := keyLine(u, key)
-		if err != nil {
-			errs = append(errs, err)
-			continue
-		}
-		b.WriteString(line + "\n")
-		lines++
-	}
-	path := c.path(keysDir, u.Name)
-	if lines == 0 {
-		return errors.Join(append(errs, c.remove(u.Name, path, "SSH keys"))...)
-	}
-	changed, err := put(path, b.String(), 0o644)
-	if changed && err == nil {
-		c.changed(u.Name, "%d SSH keys written", lines)
-	}
-	return errors.Join(append(errs, err)...)
-}
-
-// keyLine adds the user's expiry to an authorized_keys line. The Z for UTC is
-// known since OpenSSH 9.1; an older sshd refuses the key at once, which is the
-// safe side. Of several expiry times sshd takes the earliest (sshd(8)).
-func keyLine(u spec.User, key string) (string, error) {
-	if strings.ContainsAny(key, "\r\n\x00") {
-		return "", errors.New("a key is more than one line")
-	}
-	_, _, options, _, err := ssh.ParseAuthorizedKey([]byte(key))
-	if err != nil {
-		return "", errors.New("a key is not a line of authorized_keys")
-	}
-	if u.Expires.IsZero() {
-		return key, nil
-	}
-	separator := " "
-	if len(options) > 0 {
-		separator = ","
-	}
-	return fmt.Sprintf(`expiry-time="%s"%s%s`, u.Expires.UTC().Format("20060102150405Z"), separator, strings.TrimSpace(key)), nil
-}
-
-// ownDirectory makes the keys directory. A link in its place could lead writes
-// anywhere, so only real directories will do.
-func (c *changer) ownDirectory() error {
-	for _, dir := range []string{filepath.Dir(keysDir), keysDir} {
-		path := c.path(dir)
-		if err := os.Mkdir(path, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
-			return err
-		}
-		info, err := os.Lstat(path)
-		if err != nil {
-			return err
-		}
-		if !info.IsDir() {
-			return fmt.Errorf("/%s is not a directory; no keys are written", dir)
-		}
-		if info.Mode().Perm() != 0o755 {
-			if err := os.Chmod(path, 0o755); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-// sudo writes the user's sudo rules, or removes them if there are none. Rules
-// that visudo does not accept never reach their place: sudo would refuse
-// everybody.
-func (c *changer) sudo(ctx context.Context, u spec.User) error {
-	path := c.path(sudoersDir, sudoersFile+u.Name)
-	if len(u.Sudo) == 0 {
-		return c.remove(u.Name, path, "sudo")
-	}
-	if info, err := os.Stat(c.path(sudoersDir)); err != nil || !info.IsDir() {
-		return fmt.Errorf("cannot give sudo: /%s does not exist; is sudo installed?", sudoersDir)
-	}
-	var b strings.Builder
-	b.WriteString(heading)
-	for _, rule := range u.Sudo {
-		if strings.ContainsAny(rule, "\r\n\x00") {
-			return errors.New("cannot give sudo: a rule is more than one line")
-		}
-		b.WriteString(u.Name + " " + rule + "\n")
-	}
-	if isWritten(path, b.String(), 0o440) {
-		return nil
-	}
-	if err := c.checkSudoers(ctx, path, b.String()); err != nil {
-		return fmt.Errorf("cannot give sudo: %w", err)
-	}
-	changed, err := put(path, b.String(), 0o440)
-	if changed && err == nil {
-		c.changed(u.Name, "sudo rules written")
-	}
-	return err
-}
-
-// checkSudoers asks visudo about the text in a file beside path, whose name
-// holds a dot, so that sudo passes over it.
-func (c *changer) checkSudoers(ctx context.Context, path, text string) error {
-	tmp := filepath.Join(filepath.Dir(path), "."+filepath.Base(path)+".check")
-	defer os.Remove(tmp)
-	if err := atomicfile.Write(tmp, []byte(text), 0o440); err != nil {
-		return err
-	}
-	_, err := c.Run.Run(ctx, run.Cmd{Name: "visudo", Args: []string{"--check", "--file=" + tmp}})
 	return err
 }
 
@@ -151,8 +37,8 @@ func (c *changer) revoke(everybody []person) {
 		return slices.ContainsFunc(everybody, func(p person) bool { return p.Name == name })
 	}
 	for _, own := range []struct{ dir, prefix, what string }{{keysDir, "", "SSH keys"}, {sudoersDir, sudoersFile, "sudo"}} {
-		entries, err := os.ReadDir(c.path(own.dir))
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		entries, err := c.list(own.dir)
+		if err != nil {
 			c.errs = append(c.errs, fmt.Errorf("cannot look for %s of former users: %w", own.what, err))
 		}
 		for _, e := range entries {
@@ -168,6 +54,18 @@ func (c *changer) revoke(everybody []person) {
 			}
 		}
 	}
+}
+
+// list returns what is in dir, which may be absent.
+func (c *changer) list(dir string) ([]fs.DirEntry, error) {
+	for _, d := range []string{filepath.Dir(dir), dir} {
+		if err := c.isDirectory(d); errors.Is(err, fs.ErrNotExist) {
+			return nil, nil
+		} else if err != nil {
+			return nil, err
+		}
+	}
+	return os.ReadDir(c.path(dir))
 }
 
 // remove removes a file of ours; a link in its place goes, its target stays.

@@ -1,0 +1,61 @@
+package account
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"bootswain/internal/atomicfile"
+	"bootswain/internal/run"
+	"bootswain/spec"
+)
+
+// sudo writes the user's sudo rules, or removes them if there are none. Rules
+// that visudo does not accept never reach their place: sudo would refuse
+// everybody.
+func (c *changer) sudo(ctx context.Context, u spec.User) error {
+	path := c.path(sudoersDir, sudoersFile+u.Name)
+	if len(u.Sudo) == 0 {
+		return c.remove(u.Name, path, "sudo")
+	}
+	if err := c.isDirectory(sudoersDir); errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("cannot give sudo: /%s does not exist; is sudo installed?", sudoersDir)
+	} else if err != nil {
+		return fmt.Errorf("cannot give sudo: %w", err)
+	}
+	var b strings.Builder
+	b.WriteString(heading)
+	for _, rule := range u.Sudo {
+		if strings.ContainsAny(rule, "\r\n\x00") {
+			return errors.New("cannot give sudo: a rule is more than one line")
+		}
+		b.WriteString(u.Name + " " + rule + "\n")
+	}
+	if isWritten(path, b.String(), 0o440) {
+		return nil
+	}
+	if err := c.checkSudoers(ctx, path, b.String()); err != nil {
+		return fmt.Errorf("cannot give sudo: %w", err)
+	}
+	changed, err := put(path, b.String(), 0o440)
+	if changed && err == nil {
+		c.changed(u.Name, "sudo rules written")
+	}
+	return err
+}
+
+// checkSudoers asks visudo about the text in a file beside path, whose name
+// holds a dot, so that sudo passes over it.
+func (c *changer) checkSudoers(ctx context.Context, path, text string) error {
+	tmp := filepath.Join(filepath.Dir(path), "."+filepath.Base(path)+".check")
+	defer os.Remove(tmp)
+	if err := atomicfile.Write(tmp, []byte(text), 0o440); err != nil {
+		return err
+	}
+	_, err := c.Run.Run(ctx, run.Cmd{Name: "visudo", Args: []string{"--check", "--file=" + tmp}})
+	return err
+}
