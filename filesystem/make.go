@@ -2,9 +2,11 @@ package filesystem
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"regexp"
+	"strings"
 	"time"
 
 	"bootswain/internal/run"
@@ -52,6 +54,10 @@ func MakeXFS(ctx context.Context, r run.Runner, o Options) error {
 		args = append(args, "-f")
 	}
 	_, err := r.Run(ctx, run.Cmd{Name: "mkfs.xfs", Args: append(args, o.Device), Timeout: makeTimeout})
+	if exit, ok := errors.AsType[*run.ExitError](err); ok {
+		why, _, _ := strings.Cut(exit.Stderr, "\nUsage:") // forty lines follow what people need to know
+		err = &run.ExitError{Cmd: exit.Cmd, Code: exit.Code, Stderr: why}
+	}
 	if err != nil {
 		return fmt.Errorf("cannot make an XFS file system on %s: %w", o.Device, err)
 	}

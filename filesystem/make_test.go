@@ -1,0 +1,77 @@
+package filesystem
+
+import (
+	"errors"
+	"os"
+	"strings"
+	"testing"
+
+	"bootswain/internal/run"
+)
+
+func TestMakeXFS(t *testing.T) {
+	var ran string
+	note := runner(func(c run.Cmd) ([]byte, error) { ran = c.String(); return nil, nil })
+	o := Options{Device: "/dev/mapper/bootswain-data", UUID: testUUID, Label: "data"}
+	if err := MakeXFS(t.Context(), note, o); err != nil {
+		t.Fatal(err)
+	}
+	if want := "mkfs.xfs -q -K -m uuid=" + testUUID + " -L data /dev/mapper/bootswain-data"; ran != want {
+		t.Errorf("ran %s\nwant %s", ran, want)
+	}
+	o.Reclaim, o.Label = true, ""
+	if err := MakeXFS(t.Context(), note, o); err != nil {
+		t.Fatal(err)
+	}
+	if want := "mkfs.xfs -q -K -m uuid=" + testUUID + " -f /dev/mapper/bootswain-data"; ran != want {
+		t.Errorf("ran %s\nwant %s", ran, want)
+	}
+}
+
+func TestMakeXFSErrors(t *testing.T) {
+	never := runner(func(c run.Cmd) ([]byte, error) { t.Errorf("ran %s", c); return nil, nil })
+	wantError(t, MakeXFS(t.Context(), never, Options{Device: "/dev/x", UUID: "1"}), `cannot make an XFS file system on /dev/x: "1" is not a UUID`)
+	wantError(t, MakeXFS(t.Context(), never, Options{Device: "/dev/x", UUID: testUUID, Label: "orders-db-data"}), `label "orders-db-data" is longer than 12 bytes`)
+	small := runner(func(run.Cmd) ([]byte, error) {
+		return nil, &run.ExitError{Cmd: "mkfs.xfs", Code: 1, Stderr: "Filesystem must be larger than 300MB.\nUsage: mkfs.xfs\n/* blocksize */"}
+	})
+	err := MakeXFS(t.Context(), small, Options{Device: "/dev/x", UUID: testUUID})
+	wantError(t, err, "Filesystem must be larger than 300MB.")
+	if strings.Contains(err.Error(), "Usage") || run.ExitCode(err) != 1 {
+		t.Errorf("error is %v", err)
+	}
+}
+
+// TestMakeXFSForReal runs this machine's mkfs.xfs on a file, where there is one.
+func TestMakeXFSForReal(t *testing.T) {
+	path := sparseFile(t, 400<<20)
+	o := Options{Device: path, UUID: testUUID, Label: "data"}
+	err := MakeXFS(t.Context(), run.Host{}, o)
+	if _, missing := errors.AsType[*run.MissingError](err); missing {
+		t.Skip(err)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := Sync(path); err != nil {
+		t.Error(err)
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	want := Superblock{Type: "xfs", UUID: testUUID, Label: "data", Size: 400 << 20}
+	if got, err := ReadSuperblock(f); err != nil || got == nil || *got != want {
+		t.Errorf("ReadSuperblock() = %+v, %v; want %+v", got, err, want)
+	}
+	wantError(t, MakeXFS(t.Context(), run.Host{}, o), "appears to contain an existing filesystem (xfs)")
+	o.Reclaim = true
+	if err := MakeXFS(t.Context(), run.Host{}, o); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestSyncErrors(t *testing.T) {
+	wantError(t, Sync(t.TempDir()+"/none"), "cannot sync")
+}
