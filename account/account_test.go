@@ -86,9 +86,10 @@ func (m *machine) Run(_ context.Context, c run.Cmd) ([]byte, error) {
 		m.write("etc/group", m.read("etc/group")+fmt.Sprintf("%s:x:%d:\n", c.Args[0], 1000+len(m.ran)))
 		return nil, nil
 	case "visudo":
-		text, err := os.ReadFile(strings.TrimPrefix(c.Args[1], "--file="))
+		file := strings.TrimPrefix(c.Args[1], "--file=")
+		text, err := os.ReadFile(file)
 		if err != nil || strings.Contains(string(text), "nonsense") {
-			return nil, &run.ExitError{Cmd: c.String(), Code: 1, Stderr: fmt.Sprint("syntax error ", err)}
+			return nil, &run.ExitError{Cmd: c.String(), Code: 1, Stderr: file + ":2:1: syntax error\nops nonsense\n    ^"}
 		}
 		return nil, nil
 	}
@@ -301,7 +302,7 @@ func TestApplyFaults(t *testing.T) {
 		{"nobody", with(func(u *spec.User) { u.Name = "nobody" }), nil, "cannot set up user nobody: user id 65534 is a system account, which is left alone", false},
 		{"name", with(func(u *spec.User) { u.Name = "../ops" }), nil, `cannot set up user ../ops: "../ops" cannot be a user's name`, false},
 		{"shell", with(func(u *spec.User) { u.Shell = "/bin/fish" }), nil, "cannot set up user ops: the shell /bin/fish is not installed; /bin/bash is used", true},
-		{"sudo refused", with(func(u *spec.User) { u.Sudo = []string{"nonsense"} }), nil, "cannot set up user ops: cannot give sudo: visudo --check", true},
+		{"sudo refused", with(func(u *spec.User) { u.Sudo = []string{"nonsense"} }), nil, "cannot set up user ops: cannot give sudo: visudo refuses the rules: 2:1: syntax error", true},
 		{"sudo lines", with(func(u *spec.User) { u.Sudo = []string{"ALL=ALL\ndba ALL=ALL"} }), nil, "cannot set up user ops: cannot give sudo: a rule is more than one line", true},
 		{"no sudo", bad, func(m *machine) { os.Remove(filepath.Join(m.root, sudoersDir)) }, "cannot set up user ops: cannot give sudo: /etc/sudoers.d does not exist; is sudo installed?", true},
 		{"key", with(func(u *spec.User) { u.SSHAuthorizedKeys = []string{"hello", key1} }), nil, "cannot set up user ops: a key is not a line of authorized_keys", true},

@@ -57,5 +57,9 @@ func (c *changer) checkSudoers(ctx context.Context, path, text string) error {
 		return err
 	}
 	_, err := c.Run.Run(ctx, run.Cmd{Name: "visudo", Args: []string{"--check", "--file=" + tmp}})
+	if exit, ok := errors.AsType[*run.ExitError](err); ok {
+		words, _, _ := strings.Cut(strings.ReplaceAll(exit.Stderr, tmp+":", ""), "\n")
+		return fmt.Errorf("visudo refuses the rules: %s", words)
+	}
 	return err
 }
