@@ -38,7 +38,8 @@ func (h Host) Recheck(d Device) error {
 
 // InUse tells whether the kernel has given a block device to someone: a mount,
 // md, dm or another exclusive opener. It opens the device exclusively for
-// reading and closes it again, so it answers for this moment only.
+// reading and closes it again, so it answers for this moment only, and anyone
+// else who wants the device exclusively at that very instant finds it busy.
 func InUse(path string) (bool, error) {
 	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_EXCL|unix.O_DIRECT|unix.O_CLOEXEC, 0)
 	if errors.Is(err, unix.EBUSY) {
