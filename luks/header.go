@@ -5,7 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
+
+	"bootswain/internal/direct"
 )
 
 // Answers of ReadHeader that are no headers.
@@ -64,19 +65,22 @@ func (h *Header) Token() (*Token, error) {
 // where no copy begins like a LUKS header and ErrDamaged where one does and
 // none is whole; any other error means that the device could not be read.
 func ReadHeader(device string) (*Header, error) {
-	f, err := os.Open(device)
+	f, err := direct.Open(device) // what is on the device, not what was cached of it
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	h, err := readHeader(f)
+	h, err := Read(f)
 	if err != nil {
 		return nil, fmt.Errorf("cannot read a LUKS header on %s: %w", device, err)
 	}
 	return h, nil
 }
 
-func readHeader(r io.ReaderAt) (*Header, error) {
+// Read reads a header as ReadHeader does. r may begin at any place where a
+// device's data begins, such as a member of a striped array of which the first
+// chunk holds both copies.
+func Read(r io.ReaderAt) (*Header, error) {
 	first, seen, err := readCopy(r, 0, primaryMagic)
 	if err != nil {
 		return nil, err

@@ -111,7 +111,7 @@ func TestLUKS1IsNamed(t *testing.T) {
 	copy(b, primaryMagic)
 	b[7] = 1
 	copy(b[atUUID:], fixtureUUID)
-	h, err := readHeader(bytes.NewReader(b))
+	h, err := Read(bytes.NewReader(b))
 	if err != nil || h.Version != 1 || h.UUID != fixtureUUID {
 		t.Errorf("%+v, %v", h, err)
 	}
@@ -125,7 +125,7 @@ func TestNewerCopyWins(t *testing.T) {
 			b[at+atSequence+7] += 1
 			copy(b[at+atLabel:], "newer\x00")
 			sum(b, at)
-			h, err := readHeader(bytes.NewReader(b))
+			h, err := Read(bytes.NewReader(b))
 			if err != nil || h.Label != "newer" {
 				t.Errorf("read %+v, %v", h, err)
 			}
@@ -142,7 +142,7 @@ func TestReadyWins(t *testing.T) {
 			i := bytes.Index(b[at:], []byte(`"preparing"`)) + at
 			copy(b[i:], `"ready"    `)
 			sum(b, at)
-			h, err := readHeader(bytes.NewReader(b))
+			h, err := Read(bytes.NewReader(b))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -171,7 +171,7 @@ func FuzzReadHeader(f *testing.F) {
 				sum(b, at)
 			}
 		}
-		h, err := readHeader(bytes.NewReader(b))
+		h, err := Read(bytes.NewReader(b))
 		if (h == nil) == (err == nil) {
 			t.Fatalf("header %v and error %v", h, err)
 		}

@@ -1,0 +1,198 @@
+package volume
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"bootswain/filesystem"
+	"bootswain/internal/direct"
+	"bootswain/internal/run"
+	"bootswain/luks"
+	"bootswain/raid"
+)
+
+// downTimeout bounds the taking down of all volumes at shutdown.
+const downTimeout = 80 * time.Second
+
+// Down unmounts a volume, closes it and stops its array: the reverse of
+// bringing it up, each step safe to repeat. What is not up is down. It needs no
+// launch data: the kernel shows what stands on what. Of a volume that lost
+// devices it removes what is left by force, since nothing can be written to it
+// any more; one that is in use is left as it is, with an error.
+func Down(ctx context.Context, h *Host, volume string) error {
+	w := newWork(h, volume, nil)
+	arrays, err := w.arraysOf(volume)
+	if err != nil {
+		return explain(volume, "take it down", err)
+	}
+	all, err := luks.Mappings(h.EBS.Sys)
+	if err != nil {
+		return explain(volume, "take it down", err)
+	}
+	for _, m := range all {
+		if m.Name != mappingName(volume) {
+			continue
+		}
+		if err := w.unmap(ctx, m); err != nil {
+			return explain(volume, "take it down", err)
+		}
+	}
+	for _, md := range arrays {
+		if err := raid.Stop(ctx, h.Run, h.EBS.Sys, md); err != nil {
+			return explain(volume, "take it down", err)
+		}
+	}
+	return nil
+}
+
+// DownAll takes down every volume of ours that is up, with or without launch
+// data, and returns what could not be taken down.
+func DownAll(ctx context.Context, h *Host) error {
+	ctx, cancel := context.WithTimeout(ctx, downTimeout)
+	defer cancel()
+	volumes, err := Up(h)
+	if err != nil {
+		return err
+	}
+	var errs []error
+	for _, v := range volumes {
+		errs = append(errs, Down(ctx, h, v))
+	}
+	return errors.Join(errs...)
+}
+
+// Up returns the names of our volumes of which anything is up.
+func Up(h *Host) ([]string, error) {
+	var names []string
+	all, err := luks.Mappings(h.EBS.Sys)
+	if err != nil {
+		return nil, err
+	}
+	for _, m := range all {
+		names = append(names, volumeOf(m.Name))
+	}
+	arrays, err := filepath.Glob(filepath.Join(h.EBS.Sys, "block", "md*", "md"))
+	if err != nil {
+		return nil, err
+	}
+	for _, dir := range arrays {
+		names = append(names, newWork(h, "", nil).setName(filepath.Base(filepath.Dir(dir))))
+	}
+	slices.Sort(names)
+	names = slices.Compact(names)
+	return slices.DeleteFunc(names, func(n string) bool { return n == "" }), nil
+}
+
+// unmap unmounts and closes a mapping.
+func (w *work) unmap(ctx context.Context, m luks.Mapping) error {
+	number, err := os.ReadFile(filepath.Join(w.host.EBS.Sys, "block", m.Kernel, "dev"))
+	if err != nil {
+		return err
+	}
+	lost := w.lostUnder(m.Kernel)
+	if err := w.unmount(ctx, strings.TrimSpace(string(number)), lost); err != nil {
+		return err
+	}
+	err = luks.Close(ctx, w.host.Run, m.Name)
+	if err != nil && lost {
+		return luks.CloseLost(ctx, w.host.Run, m.Name)
+	}
+	return err
+}
+
+// unmount ends all mounts of a file system, the last first; bind mounts of its
+// directories are among them.
+func (w *work) unmount(ctx context.Context, number string, lost bool) error {
+	mounts, err := filesystem.Mounted(w.host.Proc, number)
+	if err != nil {
+		return err
+	}
+	for _, m := range slices.Backward(mounts) {
+		if err := w.host.Units.Unmount(ctx, m.Point); err != nil && !lost {
+			return fmt.Errorf("cannot unmount %s: %w", m.Point, err)
+		}
+	}
+	left, err := filesystem.Mounted(w.host.Proc, number)
+	if err != nil || len(left) == 0 {
+		return err
+	}
+	if !lost {
+		return fmt.Errorf("%s is still mounted", left[0].Point)
+	}
+	for _, m := range slices.Backward(left) {
+		if _, err := w.host.Run.Run(ctx, run.Cmd{Name: "umount", Args: []string{"--lazy", m.Point}}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// lostUnder tells whether a device below the one with this kernel name is gone.
+func (w *work) lostUnder(kernel string) bool {
+	below, err := raid.Members(w.host.EBS.Sys, kernel)
+	if err != nil || len(below) == 0 {
+		return true
+	}
+	for _, b := range below {
+		if _, err := os.Stat(filepath.Join(w.host.EBS.Sys, "block", b)); err != nil {
+			return true
+		}
+		if state, err := raid.ArrayState(w.host.EBS.Sys, b); err == nil && state == raid.StateBroken {
+			return true
+		}
+	}
+	return false
+}
+
+// arraysOf returns the arrays of a volume: those under its mapping, and those
+// whose members say so.
+func (w *work) arraysOf(volume string) ([]string, error) {
+	found, err := filepath.Glob(filepath.Join(w.host.EBS.Sys, "block", "md*", "md"))
+	if err != nil {
+		return nil, err
+	}
+	var arrays []string
+	for _, dir := range found {
+		md := filepath.Base(filepath.Dir(dir))
+		on, err := luks.Mapped(w.host.EBS.Sys, md)
+		if err != nil {
+			return nil, err
+		}
+		carries := slices.ContainsFunc(on, func(m luks.Mapping) bool { return m.Name == mappingName(volume) })
+		if carries || w.setName(md) == volume {
+			arrays = append(arrays, md)
+		}
+	}
+	return arrays, nil
+}
+
+// setName returns the volume that an array belongs to by what a member says, or
+// "" if it is none of ours or no member can be read any more.
+func (w *work) setName(md string) string {
+	members, err := raid.Members(w.host.EBS.Sys, md)
+	if err != nil {
+		return ""
+	}
+	for _, m := range members {
+		size, err := w.size(m)
+		if err != nil {
+			continue
+		}
+		f, err := direct.Open(filepath.Join(w.host.EBS.Dev, m))
+		if err != nil {
+			continue
+		}
+		sb, err := raid.ReadSuperblock(f, size)
+		f.Close()
+		if err == nil && sb != nil {
+			return setOf(sb.Name)
+		}
+	}
+	return ""
+}

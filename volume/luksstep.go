@@ -1,0 +1,174 @@
+package volume
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"bootswain/internal/situation"
+	"bootswain/luks"
+	"bootswain/plan"
+)
+
+// unseal gets the key before anything is written, so that a key that cannot be
+// had changes nothing.
+type unseal struct {
+	at
+	sealed []byte
+}
+
+func (u *unseal) String() string { return "unseal the key of " + u.s.Name }
+
+func (u *unseal) Apply(ctx context.Context) error {
+	_, err := u.s.w.key(ctx, u.sealed)
+	return err
+}
+
+// formatLUKS writes a new header.
+type formatLUKS struct {
+	at
+	sealed []byte
+}
+
+func (f *formatLUKS) String() string          { return "write a LUKS2 header for " + f.on() }
+func (f *formatLUKS) Destroys() []plan.Device { return f.all() }
+
+func (f *formatLUKS) Apply(ctx context.Context) error {
+	if err := f.same(); err != nil {
+		return err
+	}
+	if err := f.claimed(); err != nil {
+		return err
+	}
+	kernel, path, err := f.target()
+	if err != nil {
+		return err
+	}
+	if err := free(path); err != nil {
+		return err
+	}
+	if err := f.unready(path); err != nil {
+		return err
+	}
+	key, err := f.s.w.key(ctx, f.sealed)
+	if err != nil {
+		return err
+	}
+	o := luks.FormatOptions{UUID: f.s.uuid(kindHeader), Label: f.s.Name, SectorSize: f.s.w.sectorSize(kernel)}
+	return key.Use(func(k []byte) error { return luks.Format(ctx, f.host().Run, path, o, k) })
+}
+
+// putToken writes down what the set is and that it is being made.
+type putToken struct {
+	at
+	token luks.Token
+}
+
+func (p *putToken) String() string {
+	return "note in the header that " + p.s.Name + " is being prepared"
+}
+
+func (p *putToken) Apply(ctx context.Context) error {
+	return p.setToken(ctx, p.token)
+}
+
+// setToken writes a token into this set's own unfinished header.
+func (a at) setToken(ctx context.Context, t luks.Token) error {
+	if err := a.same(); err != nil {
+		return err
+	}
+	_, path, err := a.target()
+	if err != nil {
+		return err
+	}
+	if err := a.unready(path); err != nil {
+		return err
+	}
+	t.Purpose.MySQL = a.host().Database == a.s.Name
+	return luks.SetToken(ctx, a.host().Run, path, t)
+}
+
+// open unlocks with the first of the keys that does it: the launch data's, then
+// the volume's own.
+type open struct {
+	at
+	sealed [][]byte
+}
+
+func (o *open) String() string { return "open " + o.on() }
+
+func (o *open) Apply(ctx context.Context) error {
+	if err := o.same(); err != nil {
+		return err
+	}
+	if _, err := o.mapping(); err == nil {
+		return nil
+	}
+	_, path, err := o.target()
+	if err != nil {
+		return err
+	}
+	whose := []string{"the launch data's key", "the volume's own key"}
+	var locked []*situation.Situation
+	for i, sealed := range o.sealed {
+		if len(sealed) == 0 || i > 0 && bytes.Equal(sealed, o.sealed[0]) {
+			continue
+		}
+		switch s, err := o.try(ctx, path, sealed); {
+		case err != nil:
+			return err
+		case s == nil:
+			_, err := o.mapping()
+			return err
+		default:
+			s.Text = whose[i] + ": " + s.Text
+			locked = append(locked, s)
+		}
+	}
+	return join(locked)
+}
+
+// try opens with one key. A key that cannot be had or does not fit is a
+// situation, anything else an error.
+func (o *open) try(ctx context.Context, path string, sealed []byte) (*situation.Situation, error) {
+	key, err := o.s.w.key(ctx, sealed)
+	if s := situation.Of(err); s != nil {
+		own := *s
+		return &own, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	err = key.Use(func(k []byte) error { return luks.Open(ctx, o.host().Run, path, mappingName(o.s.Name), k) })
+	if errors.Is(err, luks.ErrWrongKey) {
+		return &situation.Situation{Word: situation.Locked, Text: luks.ErrWrongKey.Error() + ". Data untouched.",
+			Next: "give the key that it was made with", Cause: err}, nil
+	}
+	return nil, err
+}
+
+// join makes one sentence of the reasons why each key failed.
+func join(all []*situation.Situation) error {
+	var texts []string
+	for _, s := range all {
+		texts = append(texts, strings.TrimSuffix(s.Text, " Data untouched."))
+	}
+	first := *all[0]
+	first.Text = strings.Join(texts, " ") + " Data untouched."
+	return &first
+}
+
+// closeMapping ends the mapping of an unfinished set, so that it can be made
+// anew.
+type closeMapping struct{ at }
+
+func (c *closeMapping) String() string { return "close " + c.s.Name + ", which is unfinished" }
+
+func (c *closeMapping) Apply(ctx context.Context) error {
+	if err := luks.Close(ctx, c.host().Run, mappingName(c.s.Name)); err != nil {
+		return fmt.Errorf("cannot close it: %w", err)
+	}
+	return nil
+}

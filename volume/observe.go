@@ -1,0 +1,201 @@
+package volume
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"bootswain/ebs"
+	"bootswain/filesystem"
+	"bootswain/luks"
+	"bootswain/raid"
+	"bootswain/spec"
+)
+
+// Observe looks at the devices that want asks for, and at all that stands on
+// them. It writes nothing. Where a new set would be made of them if only they
+// are blank, it reads them from beginning to end; nowhere else.
+func Observe(ctx context.Context, h *Host, want spec.Volume) (State, error) {
+	return newWork(h, want.Name, nil).observe(ctx, want)
+}
+
+func (w *work) observe(ctx context.Context, want spec.Volume) (State, error) {
+	s := State{Name: want.Name, Wanted: len(want.EBS.IDs) + len(want.EBS.Devices), w: w}
+	all, err := w.host.EBS.Devices()
+	if err != nil {
+		return s, explain(want.Name, "look at its devices", err)
+	}
+	if err := w.observeOrphan(&s); err != nil {
+		return s, explain(want.Name, "look at what is open", err)
+	}
+	found, missing, err := ebs.Select(all, want.EBS.IDs, want.EBS.Devices)
+	if err != nil {
+		s.Conflict = err.Error()
+		return s, nil
+	}
+	s.Missing = missing
+	for _, d := range found {
+		s.Devices = append(s.Devices, Device{Device: d})
+	}
+	if len(missing) > 0 && len(want.EBS.Devices) > 0 {
+		s.Nameless = nameless(all)
+	}
+	if err := w.observeArray(&s); err != nil {
+		return s, explain(want.Name, "look at its array", err)
+	}
+	for i := range s.Devices {
+		if err := w.observeDevice(ctx, &s, &s.Devices[i]); err != nil {
+			return s, explain(want.Name, "look at "+name(s.Devices[i].Device), err)
+		}
+	}
+	if err := w.observeLayers(&s, want); err != nil {
+		return s, explain(want.Name, "look at what is on it", err)
+	}
+	return s, w.prove(ctx, &s, want)
+}
+
+// nameless says which devices would not tell the name that they were attached
+// under; one of them may be the missing one.
+func nameless(devices []ebs.Device) string {
+	for _, d := range devices {
+		if d.NameErr != nil {
+			return fmt.Sprintf("%s does not tell which device name it was attached under: %v", name(d), d.NameErr)
+		}
+	}
+	return ""
+}
+
+// name is how people find a device: "vol-0a11 (/dev/nvme1n1)".
+func name(d ebs.Device) string { return fmt.Sprintf("%s (%s)", d.VolumeID, d.Path) }
+
+// observeArray finds the array that holds the devices, and what is left of
+// attempts to start one.
+func (w *work) observeArray(s *State) error {
+	if !s.striped() {
+		return nil
+	}
+	var ours []string
+	for _, d := range s.Devices {
+		ours = append(ours, d.Name)
+	}
+	var err error
+	if s.Stale, err = raid.Stale(w.host.EBS.Sys, ours); err != nil {
+		return err
+	}
+	for _, d := range s.Devices {
+		for _, holder := range d.Holders {
+			if !strings.HasPrefix(holder, "md") || slices.Contains(s.Stale, holder) || s.Array != nil && s.Array.Kernel == holder {
+				continue
+			}
+			a, err := w.array(holder)
+			if err != nil {
+				return err
+			}
+			// An array that holds others' devices too is not ours; its members
+			// are in use.
+			if s.Array == nil && !slices.ContainsFunc(a.Members, func(m string) bool { return !slices.Contains(ours, m) }) {
+				s.Array = a
+			}
+		}
+	}
+	return nil
+}
+
+func (w *work) array(kernel string) (*Array, error) {
+	a := &Array{Kernel: kernel, Path: filepath.Join(w.host.EBS.Dev, kernel)}
+	var err error
+	if a.State, err = raid.ArrayState(w.host.EBS.Sys, kernel); err != nil {
+		return nil, err
+	}
+	members, err := raid.Members(w.host.EBS.Sys, kernel)
+	if err != nil {
+		return nil, err
+	}
+	for _, m := range members { // an array goes on naming a device that is gone
+		if _, err := os.Stat(filepath.Join(w.host.EBS.Sys, "block", m)); err == nil {
+			a.Members = append(a.Members, m)
+		}
+	}
+	a.Size, err = w.size(kernel)
+	return a, err
+}
+
+// size returns a block device's size in bytes.
+func (w *work) size(kernel string) (int64, error) {
+	sectors, err := w.attribute(kernel, "size")
+	return sectors * 512, err
+}
+
+// attribute reads a numeric attribute of a block device.
+func (w *work) attribute(kernel, name string) (int64, error) {
+	b, err := os.ReadFile(filepath.Join(w.host.EBS.Sys, "block", kernel, name))
+	if err != nil {
+		return 0, err
+	}
+	return strconv.ParseInt(strings.TrimSpace(string(b)), 10, 54)
+}
+
+// observeOrphan notes a mapping of our name; observeLayers takes the note back
+// if the mapping turns out to stand where it should.
+func (w *work) observeOrphan(s *State) error {
+	all, err := luks.Mappings(w.host.EBS.Sys)
+	for _, m := range all {
+		if m.Name == mappingName(s.Name) {
+			s.Orphan = &m
+		}
+	}
+	return err
+}
+
+// observeLayers looks at header, mapping, file system and mounts.
+func (w *work) observeLayers(s *State, want spec.Volume) error {
+	if err := w.observeHeader(s); err != nil {
+		return err
+	}
+	kernel, _, _ := s.target()
+	if kernel != "" {
+		if err := w.observeMapping(s, kernel); err != nil {
+			return err
+		}
+	}
+	if s.Mapping != nil {
+		s.Filesystem = observeFilesystem(s.Mapping.Path)
+		var err error
+		if s.Mounts, err = filesystem.Mounted(w.host.Proc, s.Mapping.Number); err != nil {
+			return err
+		}
+	}
+	there, err := filesystem.MountedAt(w.host.Proc, want.Mount)
+	if err != nil || len(there) == 0 {
+		return err
+	}
+	if top := there[len(there)-1]; s.Mapping == nil || top.Number != s.Mapping.Number {
+		s.Occupied = fmt.Sprintf("%s (%s)", top.Source, top.Type)
+	}
+	return nil
+}
+
+// observeMapping finds the mapping on the device with that kernel name.
+func (w *work) observeMapping(s *State, kernel string) error {
+	on, err := luks.Mapped(w.host.EBS.Sys, kernel)
+	if err != nil {
+		return err
+	}
+	for _, m := range on {
+		if m.Name != mappingName(s.Name) || s.Header == nil || !m.Opens(s.Header.UUID) {
+			s.OtherUser = fmt.Sprintf("%s (%s)", m.Name, m.Kernel)
+			continue
+		}
+		number, err := os.ReadFile(filepath.Join(w.host.EBS.Sys, "block", m.Kernel, "dev"))
+		if err != nil {
+			return err
+		}
+		s.Mapping = &Mapping{Mapping: m, Path: filepath.Join(w.host.EBS.Dev, m.Kernel), Number: strings.TrimSpace(string(number))}
+		s.Orphan = nil
+	}
+	return nil
+}

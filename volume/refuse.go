@@ -1,0 +1,238 @@
+package volume
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"bootswain/internal/run"
+	"bootswain/internal/situation"
+	"bootswain/luks"
+	"bootswain/spec"
+)
+
+// trouble finds what forbids going on whatever is planned.
+func (s State) trouble(want spec.Volume) *situation.Situation {
+	if s.Conflict != "" {
+		return s.refused("fix ebs so that every device is named once", "%s; nothing written", s.Conflict)
+	}
+	if len(s.Missing) > 0 && s.leftover() {
+		return s.lost()
+	}
+	for _, d := range s.Devices {
+		switch {
+		case d.Content.Kind == KindUnreadable:
+			return s.failed(nil, "replace or re-attach "+d.VolumeID+"; tried again by itself",
+				"%s cannot be read: %s. Nothing written", name(d.Device), d.Content.Fault)
+		case d.InUse != "":
+			return s.refused("stop what uses it, or correct ebs", "%s is in use by %s; nothing written", name(d.Device), d.InUse)
+		case d.Content.Kind == KindForeign:
+			if _, ok := released(want, s, d); !ok {
+				return s.holds(d, d.Content.Holds)
+			}
+		}
+	}
+	if s.OtherUser != "" {
+		return s.refused("close it", "it is in use by %s; nothing written", s.OtherUser)
+	}
+	return nil
+}
+
+// waiting is a volume whose devices are not all there.
+func (s State) waiting(want spec.Volume) *situation.Situation {
+	text := fmt.Sprintf("%d of %d volumes; %s missing.", len(s.Devices), s.Wanted, strings.Join(s.Missing, ", "))
+	if s.Nameless != "" {
+		text += " " + s.Nameless + "."
+	}
+	return &situation.Situation{Word: situation.Waiting, Subject: s.Name, Text: text,
+		Next: "attach " + strings.Join(s.Missing, ", ") + "; continues by itself"}
+}
+
+// lost is a volume that was up and lost devices.
+func (s State) lost() *situation.Situation {
+	what := "mapping " + mappingName(s.Name) + " stands on nothing"
+	if s.Array != nil {
+		what = "array " + s.Array.State
+	}
+	gone := strings.Join(s.Missing, ", ")
+	return s.failed(nil, "reattach "+gone+"; if it is gone for good, restore from a snapshot", "%s lost, %s", gone, what)
+}
+
+// unusable finds what keeps a ready set from being brought up.
+func (s State) unusable(want spec.Volume) *situation.Situation {
+	switch t := s.Token; {
+	case len(s.Header.Requirements) > 0:
+		return s.refused("finish it with cryptsetup where it was begun", "its LUKS header asks for %s; nothing written", strings.Join(s.Header.Requirements, ", "))
+	case t.Set != s.Name:
+		return s.refused("name the volume "+t.Set+", or correct ebs", "the set on these devices calls itself %q; nothing written", t.Set)
+	case t.Members != s.Wanted:
+		return s.refused("name all its devices", "the set was made of %d devices, and %d are named; nothing written", t.Members, s.Wanted)
+	case len(want.Encryption.Sealed) == 0 && len(t.Sealed) == 0:
+		return s.locked("give volumes."+s.Name+".encryption.sealed", "neither the launch data nor the volume itself has its key")
+	case s.Mapping != nil && s.Filesystem == nil:
+		return s.noFilesystem("no file system")
+	case s.Mapping != nil && s.Filesystem.Fault != "":
+		return s.noFilesystem("a file system that cannot be trusted (" + s.Filesystem.Fault + ")")
+	case s.Mapping != nil && s.Filesystem.Type != t.Purpose.Type:
+		return s.noFilesystem(s.Filesystem.Type + " where " + t.Purpose.Type + " was made")
+	case s.Occupied != "":
+		return s.refused("unmount it, or mount the volume elsewhere", "%s holds another file system, %s; not mounted", want.Mount, s.Occupied)
+	}
+	return nil
+}
+
+// noFilesystem is a set that was ready and lost what was on it.
+func (s State) noFilesystem(what string) *situation.Situation {
+	return s.refused("restore it from a snapshot", "it was ready once, and now holds %s; nothing written", what)
+}
+
+// maxSetName is what an array's superblock has room for beside the homehost.
+const maxSetName = 32 - len(homehost) - 1
+
+// uncreatable finds what keeps a set from being made. Every device is there and
+// none is foreign, unless released.
+func (s State) uncreatable(want spec.Volume) *situation.Situation {
+	if r := s.wasSomething(want); r != nil {
+		return r
+	}
+	if want.Create != spec.CreateIfBlank {
+		return s.refused("set volumes."+s.Name+".create: if_blank, or correct ebs", "%s, and nobody said that one may be made; nothing written", s.noSet())
+	}
+	if len(s.Name) > maxSetName {
+		return s.refused("give it a shorter name", "its name has %d bytes, and an array's has room for %d; nothing written", len(s.Name), maxSetName)
+	}
+	for _, d := range s.Devices {
+		if d.ReadOnly {
+			return s.refused("attach it writable", "%s is read-only; nothing written", name(d.Device))
+		}
+		if d.Size < luks.MinSize {
+			return s.refused("use a larger volume", "%s has %d MiB, and it takes %d; nothing written", name(d.Device), d.Size>>20, luks.MinSize>>20)
+		}
+		if first := s.Devices[0]; d.Size != first.Size {
+			return s.refused("use volumes of equal size", "%s has %d bytes and %s %d, and a new set takes equal sizes; nothing written",
+				name(first.Device), first.Size, name(d.Device), d.Size)
+		}
+	}
+	if len(want.Encryption.Sealed) == 0 {
+		return s.locked("bootswain seal, and give it as volumes."+s.Name+".encryption.sealed", "it is new, and the launch data seals no key for it")
+	}
+	if s.Occupied != "" {
+		return s.refused("unmount it, or mount the volume elsewhere", "%s holds another file system, %s; nothing written", want.Mount, s.Occupied)
+	}
+	return nil
+}
+
+func (s State) noSet() string {
+	if s.Header != nil || s.complete() && s.striped() {
+		return "it holds an unfinished set"
+	}
+	return strings.Join(s.ids(), ", ") + " hold no file system"
+}
+
+// wasSomething finds devices that may hold something that somebody wants.
+func (s State) wasSomething(want spec.Volume) *situation.Situation {
+	if newer, ok := errors.AsType[*luks.NewerError](s.TokenErr); ok {
+		return s.refused("launch an image with a newer bootswain", "%v; nothing written", newer)
+	}
+	if s.TokenErr != nil {
+		return s.refused("restore its LUKS header, or a snapshot", "%v; nothing written", s.TokenErr)
+	}
+	if len(s.Mounts) > 0 {
+		return s.refused("unmount it", "it is mounted on %s, and never was ready; nothing written", s.Mounts[0].Point)
+	}
+	for _, d := range s.Devices {
+		if _, ok := released(want, s, d); ok || s.mayWrite(d) {
+			continue
+		}
+		switch d.Content.Kind {
+		case KindNothing:
+			if r := s.notBlank(want, d); r != nil {
+				return r
+			}
+		case KindMember:
+			return s.memberHolds(d)
+		case KindEncrypted:
+			return s.holds(d, "an unfinished set that is not this one")
+		default:
+			return s.holds(d, d.Content.Holds)
+		}
+	}
+	return nil
+}
+
+// notBlank is a device without a signature that was not found blank. Where
+// nobody asked for a new set, nobody looked.
+func (s State) notBlank(want spec.Volume, d Device) *situation.Situation {
+	switch {
+	case d.Content.FirstData >= 0:
+		return s.holds(d, d.Content.words())
+	case want.Create == spec.CreateIfBlank && len(want.Encryption.Sealed) > 0:
+		return s.refused("nothing; it is looked at again by itself", "%s was not proven blank; nothing written", name(d.Device))
+	}
+	return nil
+}
+
+// memberHolds is a member of an array of this name that may hold data.
+func (s State) memberHolds(d Device) *situation.Situation {
+	if err := s.members(); err != nil {
+		var have []string
+		for _, d := range s.Devices {
+			have = append(have, d.VolumeID+" holds "+d.Content.words())
+		}
+		return s.refused("attach and name exactly the devices of one set", "%v: %s; nothing written", err, strings.Join(have, ", "))
+	}
+	why := "it has no LUKS header"
+	switch {
+	case s.HeaderErr != nil:
+		why = s.HeaderErr.Error()
+	case s.Header != nil:
+		why = "it is unfinished, and was begun with other volumes"
+	}
+	return s.refusedFor(d, "the array on %s is complete, but %s; nothing written", strings.Join(s.ids(), ", "), why)
+}
+
+// holds refuses a device for what is on it, and says how to discard that.
+func (s State) holds(d Device, what string) *situation.Situation {
+	return s.refusedFor(d, "%s holds %s; nothing written", d.VolumeID, what)
+}
+
+func (s State) refusedFor(d Device, format string, args ...any) *situation.Situation {
+	next := "correct ebs"
+	if d.Content.Fingerprint != "" {
+		next += fmt.Sprintf(", or discard it: bootswain apply %s --wipe %s:%s", s.Name, d.VolumeID, d.Content.Fingerprint)
+	}
+	return s.refused(next, format, args...)
+}
+
+func (s State) refused(next, format string, args ...any) *situation.Situation {
+	return &situation.Situation{Word: situation.Refused, Subject: s.Name, Text: fmt.Sprintf(format, args...) + ".", Next: next}
+}
+
+func (s State) locked(next, format string, args ...any) *situation.Situation {
+	return &situation.Situation{Word: situation.Locked, Subject: s.Name, Text: fmt.Sprintf(format, args...) + ". Nothing written.", Next: next}
+}
+
+func (s State) failed(cause error, next, format string, args ...any) *situation.Situation {
+	return &situation.Situation{Word: situation.Failed, Subject: s.Name, Text: fmt.Sprintf(format, args...) + ".", Next: next, Cause: cause}
+}
+
+// packages names what to install where a program is missing.
+var packages = map[string]string{
+	"mdadm": "mdadm", "cryptsetup": "cryptsetup-bin", "dmsetup": "dmsetup", "mkfs.xfs": "xfsprogs", "wipefs": "util-linux", "umount": "util-linux",
+}
+
+// explain turns an error into the sentence that people read. Situations keep
+// their words and get the volume's name.
+func explain(volume, doing string, err error) error {
+	if s := situation.Of(err); s != nil {
+		named := *s
+		named.Subject = volume
+		return &named
+	}
+	s := &situation.Situation{Word: situation.Failed, Subject: volume, Text: fmt.Sprintf("cannot %s: %v.", doing, err), Cause: err, Next: "tried again by itself"}
+	if missing, ok := errors.AsType[*run.MissingError](err); ok {
+		s.Text = fmt.Sprintf("%s is not installed; cannot %s.", missing.Name, doing)
+		s.Next = "install " + packages[missing.Name]
+	}
+	return s
+}

@@ -1,0 +1,139 @@
+package volume
+
+import (
+	"bootswain/ebs"
+	"bootswain/filesystem"
+	"bootswain/luks"
+	"bootswain/raid"
+)
+
+// State is all that was seen of a volume: what Plan decides by and what health
+// reports. It holds no secret.
+type State struct {
+	Name     string
+	Wanted   int      // how many devices are asked for
+	Devices  []Device // those that are there, in the order asked for
+	Missing  []string // volume ids or device names that are not there
+	Conflict string   // why the devices asked for are no plain choice; "" if they are
+	Nameless string   // why a device would not tell the name it was attached under; ""
+
+	Array  *Array        // the array on the devices, if one runs; nil for a volume of one device
+	Stale  []string      // kernel names of arrays of our devices that did not start
+	Orphan *luks.Mapping // a mapping of our name that does not stand on our devices, such as that of a lost one
+
+	Header     *luks.Header       // nil where none was found
+	HeaderErr  error              // why a header that is there cannot be trusted; nil
+	Token      *luks.Token        // ours in Header; nil
+	TokenErr   error              // why our token in Header cannot be used; nil
+	Mapping    *Mapping           // the opened header; nil
+	OtherUser  string             // what else stands on the array or device; ""
+	Filesystem *Filesystem        // on Mapping; nil where there is none
+	Mounts     []filesystem.Mount // of Filesystem
+	Occupied   string             // what else is mounted on the mount point; ""
+
+	w *work
+}
+
+// Device is one EBS volume of a set.
+type Device struct {
+	ebs.Device
+	Content Content
+	Claim   *claim // mark of a set in the making; nil
+	InUse   string // by whom, if not by this set; ""
+}
+
+// Kind is what a device holds, as far as it decides what may be done.
+type Kind string
+
+// Kinds of content. The zero Kind is a device at which nobody looked.
+const (
+	KindUnreadable Kind = "unreadable"
+	KindNothing    Kind = "nothing"   // no signature; FirstData tells more
+	KindMember     Kind = "member"    // of an array with this volume's name
+	KindEncrypted  Kind = "encrypted" // of a volume of one device: a LUKS header with this volume's name
+	KindForeign    Kind = "foreign"   // anything else
+)
+
+// Values of Content.FirstData that are no offsets.
+const (
+	AllZero   int64 = -1 // every byte was read and is zero
+	NotLooked int64 = -2
+)
+
+// Content is what is on a device.
+type Content struct {
+	Kind        Kind
+	Member      *raid.Superblock // where there is one, of whatever array
+	Holds       string           // of KindForeign: in words, `ext4 "backup" 5e1f…`
+	FirstData   int64            // of KindNothing: the first byte that is not zero, or AllZero, or NotLooked
+	Fingerprint string           // releases the content; "" where nothing needs to be released
+	Fault       string           // of KindUnreadable: why
+}
+
+// Array is a running md array on the devices of a volume.
+type Array struct {
+	Kernel  string   // "md127"
+	Path    string   // "/dev/md127"
+	State   string   // the kernel's array_state: "clean", "active", "broken", …
+	Members []string // kernel names
+	Size    int64
+}
+
+// Mapping is the opened header.
+type Mapping struct {
+	luks.Mapping
+	Path   string // "/dev/dm-0"
+	Number string // "253:0"
+}
+
+// Filesystem is what is on an opened volume.
+type Filesystem struct {
+	filesystem.Superblock
+	Fault string // why it cannot be trusted; ""
+}
+
+// intact tells whether an array runs with all its members.
+func (a *Array) intact() bool {
+	return a != nil && a.State != raid.StateBroken && a.State != raid.StateClear && a.State != raid.StateInactive
+}
+
+// ids returns the volume ids of the devices that are there.
+func (s State) ids() []string {
+	ids := make([]string, len(s.Devices))
+	for i, d := range s.Devices {
+		ids[i] = d.VolumeID
+	}
+	return ids
+}
+
+// uuid returns the UUID of a part of the set, which is known once all its
+// devices are.
+func (s State) uuid(kind string) string { return uuid(kind, s.Name, s.ids()) }
+
+// striped tells whether the volume is an array.
+func (s State) striped() bool { return s.Wanted > 1 }
+
+// ready tells whether the volume holds data, so that nothing may be made anew.
+func (s State) ready() bool { return s.Token != nil && s.Token.Intent == luks.Ready }
+
+// target returns kernel name and path of what carries the header: the array, or
+// the one device. Both are "" while the array does not run.
+func (s State) target() (kernel, path string, size int64) {
+	switch {
+	case s.striped() && s.Array.intact():
+		return s.Array.Kernel, s.Array.Path, s.Array.Size
+	case !s.striped() && len(s.Devices) == 1:
+		return s.Devices[0].Name, s.Devices[0].Path, s.Devices[0].Size
+	}
+	return "", "", 0
+}
+
+// mountedAt tells whether the volume's file system is mounted there, whole.
+func (s State) mountedAt(dir string) bool {
+	for _, m := range s.Mounts {
+		if m.Point == dir && m.Root == "/" {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,76 @@
+// Package volume turns EBS volumes into one mounted, encrypted file system: it
+// looks at the devices, decides what is to be done, and does it, over arrays
+// (package raid), encryption (luks) and file systems (filesystem).
+//
+// Observing never writes. Planning is a pure function of what is wanted and
+// what was seen. A device is written to only when every byte of it was read and
+// found zero, when a person released its content by fingerprint, or when it
+// carries the mark of this very set's own unfinished making; each writing step
+// makes sure of that again right before it writes. A set that once was ready is
+// never made anew, whatever is wanted. Sizes and offsets are bytes. What people
+// must read comes back as a *situation.Situation whose subject is the volume's
+// name.
+package volume
+
+import (
+	"context"
+	"time"
+
+	"bootswain/ebs"
+	"bootswain/internal/run"
+	"bootswain/secret"
+)
+
+// Host is the machine whose devices become volumes.
+type Host struct {
+	Run   run.Runner
+	EBS   ebs.Host
+	Units Units
+	Keys  Keys
+	Proc  string // "/proc"
+	Root  string // "/": where mount points are
+
+	// Immutable keeps anybody from writing into a bare mount point, or ends
+	// that; nil means filesystem.SetImmutable.
+	Immutable func(dir string, on bool) error
+
+	// Database is the name of the volume that carries a database; it is noted
+	// in the volume, so that a machine without launch data knows. "" for none.
+	Database string
+}
+
+// Units mounts file systems in such a way that they are unmounted in order at
+// shutdown.
+type Units interface {
+	// Mount returns when the file system is mounted. Where it is mounted
+	// already, it returns at once.
+	Mount(ctx context.Context, m MountSpec) error
+	// Unmount returns when nothing of ours is mounted at that place and nothing
+	// would mount it again.
+	Unmount(ctx context.Context, where string) error
+}
+
+// MountSpec is one mount.
+type MountSpec struct {
+	What    string // "/dev/mapper/bootswain-data"
+	Where   string // "/srv/data"
+	Type    string // "xfs"
+	Options []string
+
+	Required bool // bootswain-storage.target waits for it
+}
+
+// Keys unseals the key that a ciphertext holds. What cannot be unsealed is a
+// LOCKED situation.
+type Keys interface {
+	Unseal(ctx context.Context, ciphertext []byte) (*secret.Key, error)
+}
+
+// Progress is a step that begins, goes on or has ended.
+type Progress struct {
+	Volume      string
+	Step        string // what is being done, in words
+	Done, Total int64  // bytes, where the step counts them; else 0
+	Ended       bool
+	Took        time.Duration // of a step that has ended
+}
