@@ -71,8 +71,9 @@ func StopHard(ctx context.Context, units Units, s Server) error {
 }
 
 // Bind mounts the database's directory of the volume at mount over the
-// package's. The server comes after that mount and is stopped before it goes;
-// it does not pull the mount in, because the gate decides.
+// package's. The drop-in that bootswain ships for each server orders it after
+// this mount and stops it before the mount goes; it does not pull the mount in,
+// because the gate decides.
 func Bind(ctx context.Context, units Units, s Server, mount string) error {
 	return units.Mount(ctx, systemd.MountUnit{
 		Description: "bootswain: databases of " + s.Name(),
@@ -81,7 +82,6 @@ func Bind(ctx context.Context, units Units, s Server, mount string) error {
 		Type:        "none",
 		Options:     []string{"bind"},
 		BindsTo:     []string{systemd.MountName(mount)},
-		For:         []string{s.Unit},
 	})
 }
 

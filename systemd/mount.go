@@ -2,7 +2,6 @@ package systemd
 
 import (
 	"path"
-	"slices"
 	"strings"
 
 	"github.com/coreos/go-systemd/v22/unit"
@@ -22,8 +21,7 @@ type MountUnit struct {
 	Type        string   // "xfs"; "none" for a bind mount
 	Options     []string // mount options
 	BindsTo     []string // units that this mount comes after and ends with
-	For         []string // units that come after this mount and are stopped before it
-	Required    bool     // For bootswain-storage.target too
+	Required    bool     // belongs to bootswain-storage.target
 }
 
 // MountName returns the name that systemd demands of the unit that mounts
@@ -46,20 +44,19 @@ func (m MountUnit) String() string {
 	if description == "" {
 		description = "bootswain: " + m.Where
 	}
-	users := slices.Clone(m.For)
+	var target []string
 	if m.Required {
-		users = append(users, StorageTarget)
+		target = append(target, StorageTarget)
 	}
 	u := text{}
 	u.section("Unit")
 	u.set("Description", description)
 	u.set("DefaultDependencies", "no")
 	u.set("Conflicts", "umount.target")
-	u.set("Before", append([]string{"umount.target"}, users...)...)
-	// Said here and not as BindsTo= of the other unit: that needs a drop-in,
-	// the drop-in needs systemd to read all units anew, which is slow, and the
-	// start of the other unit would then mount what a person took down.
-	u.set("PropagatesStopTo", users...)
+	u.set("Before", append([]string{"umount.target"}, target...)...)
+	// Said here and not as Requires= of the target: that needs systemd to read
+	// all units anew, which takes seconds on a small machine at boot.
+	u.set("PropagatesStopTo", target...)
 	u.set("Wants", HoldUnit)
 	u.set("After", append([]string{HoldUnit}, m.BindsTo...)...)
 	u.set("BindsTo", m.BindsTo...)
