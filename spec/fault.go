@@ -76,12 +76,14 @@ func show(s string) string {
 	return strconv.Quote(s)
 }
 
-// step joins a key to a path; a key that is not plain is quoted.
+// step joins a key to a path. A key that is not plain is quoted, and of a long
+// one only the beginning is shown: it may be a secret in the wrong place.
 func step(path, key string) string {
-	plain := len(key) > 0 && len(key) <= 48 && !strings.ContainsFunc(key, func(r rune) bool {
-		return r <= ' ' || r == '.' || r == '"' || r > '~'
-	})
-	if !plain {
+	odd := func(r rune) bool { return r <= ' ' || r == '.' || r == '"' || r > '~' }
+	switch {
+	case len(key) > 32:
+		key = show(key[:8] + "…")
+	case key == "" || strings.ContainsFunc(key, odd):
 		key = show(key)
 	}
 	if path == "" {

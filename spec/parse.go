@@ -6,10 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/netip"
-	"regexp"
 	"slices"
-	"strconv"
-	"strings"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -50,7 +47,7 @@ func (r *reader) document(doc []byte) *Spec {
 		r.fault(top, "", "it begins with version: 1", "the document is empty")
 		return nil
 	case err != nil:
-		r.syntax(err)
+		r.syntax(doc, err)
 		return nil
 	}
 	top = root.Content[0]
@@ -63,7 +60,7 @@ func (r *reader) document(doc []byte) *Spec {
 	switch err := dec.Decode(&second); {
 	case errors.Is(err, io.EOF):
 	case err != nil:
-		r.syntax(err)
+		r.syntax(doc, err)
 	default:
 		r.fault(&second, "", "", "a second YAML document begins here; only one is read")
 	}
@@ -94,7 +91,7 @@ func (r *reader) spec(n *yaml.Node) *Spec {
 }
 
 func (r *reader) version(n *yaml.Node, path string) int {
-	if n.Kind != yaml.ScalarNode || n.ShortTag() != "!!int" {
+	if n.Kind != yaml.ScalarNode || n.ShortTag() != "!!int" && n.ShortTag() != "!!float" {
 		r.wrongType(n, path, "the number 1")
 		return 0
 	}
@@ -149,24 +146,6 @@ func (r *reader) health(n *yaml.Node, path string) Health {
 // cannot carry out.
 func (r *reader) unsupported(message string) func(*yaml.Node, string) {
 	return func(n *yaml.Node, path string) { r.fault(n, path, "", "%s", message) }
-}
-
-var yamlLine = regexp.MustCompile(`^yaml: (?:line (\d+): )?(.*)$`)
-
-// syntax notes an error of the YAML library, which knows the line only.
-func (r *reader) syntax(err error) {
-	at, message := &yaml.Node{Line: 1, Column: 1}, err.Error()
-	if m := yamlLine.FindStringSubmatch(message); m != nil {
-		if line, err := strconv.Atoi(m[1]); err == nil {
-			at.Line = line
-		}
-		message = m[2]
-	}
-	hint := ""
-	if strings.Contains(message, "cannot start any token") {
-		hint = "YAML is indented with spaces, never with tabs, and text that begins with @, ` or % is quoted"
-	}
-	r.fault(at, "", hint, "not valid YAML: %s", strings.ToValidUTF8(message, "?"))
 }
 
 // hasKey tells whether the mapping n has the key at all, sound or not.

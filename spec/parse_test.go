@@ -83,7 +83,7 @@ health: {listen: "0.0.0.0:8273"}
 `
 	s, err := Parse([]byte(doc))
 	if err != nil {
-		t.Fatal(err.(*Errors).Long())
+		t.Fatal(err)
 	}
 	want := &Spec{
 		Version: 1,
@@ -125,9 +125,15 @@ func TestFaults(t *testing.T) {
 		{"empty", "#bootswain\n", []string{"1:1: the document is empty (it begins with version: 1)"}},
 		{"list", "- a\n", []string{"1:1: the document must be a mapping, not a list (it begins with version: 1)"}},
 		{"tab", "version: 1\nusers:\n\t- name: ops\n", []string{"3:1: not valid YAML: found character that cannot start any token (YAML is indented with spaces, never with tabs, and text that begins with @, ` or % is quoted)"}},
+		{"indentation", "version: 1\nusers:\n  - name: ops\n    sudo: true\n   groups: x\n", []string{"5:1: not valid YAML: did not find expected '-' indicator (is the line indented like its neighbours?)"}},
+		{"list in mapping", "version: 1\n- a\n", []string{"2:1: not valid YAML: did not find expected key (is the line indented like its neighbours?)"}},
+		{"open list", "version: 1\nusers: [a\nvolumes: {}\n", []string{"2:1: not valid YAML: did not find expected ',' or ']'"}},
+		{"colon", "version: 1\na: b: c\n", []string{"2:1: not valid YAML: mapping values are not allowed in this context"}},
 		{"two documents", "version: 1\n---\nversion: 1\n", []string{"2:1: a second YAML document begins here; only one is read"}},
 		{"no version", "users: []\n", []string{"1:1: version missing (version: 1)"}},
 		{"version 2", "version: 2\n", []string{`1:10: version "2" is not known to this bootswain, which reads version 1 (version: 1)`}},
+		{"version float", "version: 1.0\n", []string{`1:10: version "1.0" is not known to this bootswain, which reads version 1 (version: 1)`}},
+		{"secret as key", "version: 1\nvolumes: {data: {" + ids + ", mount: /srv/data, encryption: {AGE-SECRET-KEY-1QQQQQQQQQQQQQQQQQQQQ}}}\n", []string{`2:86: volumes.data.encryption."AGE-SECR…" unknown`}},
 		{"version text", "version: '1'\n", []string{"1:10: version must be the number 1, not text"}},
 		{"unknown", "version: 1\nvolume: {}\nzzzzz: 1\n", []string{"2:1: volume unknown (volumes?)", "3:1: zzzzz unknown"}},
 		{"later", "version: 1\nrole: database\nusers_from: ssm:/x\n", []string{"2:7: role roles are not supported by this version", "3:13: users_from users from outside the launch data are not supported by this version"}},
