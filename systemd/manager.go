@@ -31,6 +31,9 @@ func NewManager() *Manager {
 // Mount writes the unit of u, starts it and waits until it is mounted. A mount
 // that is there already is left as it is. The mount point must exist.
 func (m *Manager) Mount(ctx context.Context, u MountUnit) error {
+	if err := u.check(); err != nil {
+		return err
+	}
 	if err := m.write(u.Name(), u.String()); err != nil {
 		return err
 	}

@@ -1,8 +1,10 @@
 package systemd
 
 import (
+	"fmt"
 	"path"
 	"strings"
+	"unicode"
 
 	"github.com/coreos/go-systemd/v22/unit"
 )
@@ -101,8 +103,18 @@ func (t *text) set(key string, values ...string) {
 	}
 }
 
-// add adds a line. A percent sign would start a specifier and a line break
-// another line, whatever a path or an option holds.
+// add adds a line. A percent sign would start a specifier.
 func (t *text) add(key, value string) {
-	t.WriteString(key + "=" + strings.NewReplacer("%", "%%", "\n", " ").Replace(value) + "\n")
+	t.WriteString(key + "=" + strings.ReplaceAll(value, "%", "%%") + "\n")
+}
+
+// check finds what a unit file cannot say: a value with a line break, or one
+// that systemd would join to the next line or trim.
+func (m MountUnit) check() error {
+	for _, v := range append([]string{m.Description, m.What, m.Where, m.Type}, m.Options...) {
+		if strings.ContainsFunc(v, unicode.IsControl) || strings.HasSuffix(v, `\`) || strings.TrimSpace(v) != v {
+			return fmt.Errorf("cannot mount %s: %q cannot stand in a unit file", m.Where, v)
+		}
+	}
+	return nil
 }
