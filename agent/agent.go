@@ -1,0 +1,67 @@
+// Package agent joins the stages: launch data to spec, spec to storage and
+// people, what was found to health. It is the only room that knows nearly all
+// the others, and the only place where what the rooms report becomes output
+// and exit codes.
+//
+// It decides nothing about disks itself; what may be written to is decided in
+// package volume. Nothing it prints contains a secret.
+package agent
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"bootswain/ebs"
+	"bootswain/internal/run"
+	"bootswain/secret"
+	"bootswain/systemd"
+	"bootswain/volume"
+)
+
+// Where bootswain keeps what it knows. Nothing under runDir survives a boot,
+// and nothing under etcDir is secret but the image's identity.
+const (
+	runDir       = "/run/bootswain"
+	etcDir       = "/etc/bootswain"
+	configFile   = etcDir + "/bootswain.yaml"
+	identityFile = etcDir + "/identity"
+	statusFile   = runDir + "/status.json"
+	launchFile   = runDir + "/launch.json"
+	lockFile     = runDir + "/lock"
+	downDir      = runDir + "/down"
+)
+
+// Agent is bootswain on this machine.
+type Agent struct {
+	out     io.Writer
+	version string
+	config  Config
+	run     run.Runner
+	units   *systemd.Manager
+	storage *volume.Host
+	lock    *lock
+}
+
+// New reads the image's configuration. It changes nothing.
+func New(out io.Writer, version string) (*Agent, error) {
+	config, err := loadConfig(configFile)
+	if err != nil {
+		return nil, err
+	}
+	a := &Agent{
+		out: out, version: version, config: config,
+		run:   run.Host{},
+		units: systemd.NewManager(),
+		lock:  &lock{path: lockFile, who: filepath.Base(os.Args[0])},
+	}
+	a.storage = &volume.Host{
+		Run: a.run, EBS: ebs.Host{Sys: "/sys", Dev: "/dev"}, Proc: "/proc", Root: "/",
+		Units: mounts{a.units}, Keys: secret.IdentityFile(identityFile),
+	}
+	return a, nil
+}
+
+// say prints one line for people, and for the journal.
+func (a *Agent) say(format string, args ...any) { fmt.Fprintf(a.out, format+"\n", args...) }

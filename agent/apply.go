@@ -1,0 +1,187 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"bootswain/internal/situation"
+	"bootswain/launch"
+	"bootswain/secret"
+	"bootswain/spec"
+	"bootswain/volume"
+)
+
+// ApplyOptions say what apply and plan are about.
+type ApplyOptions struct {
+	Name string   // one volume; "" means all
+	From string   // a file with a document instead of the launch data
+	Wipe []string // "VOLUME:FINGERPRINT" of content that may be discarded
+}
+
+// fetchPatience is how long a person's command waits for launch data.
+const fetchPatience = 30 * time.Second
+
+// Apply makes the machine what the launch data asks for, people first. Every
+// volume is tried; what went wrong is joined.
+func (a *Agent) Apply(ctx context.Context, o ApplyOptions) error {
+	if err := secret.LockMemory(); err != nil {
+		a.say("bootswain: %v; going on", err)
+	}
+	asked, wanted, err := a.wanted(ctx, o)
+	if err != nil {
+		return err
+	}
+	if o.From != "" {
+		// The daemon follows this file, and so keeps what is applied here.
+		if err := asked.data.Save(launchFile); err != nil {
+			return err
+		}
+	}
+	var all []error
+	if o.Name == "" {
+		all = append(all, a.admit(ctx, asked))
+	}
+	for _, want := range wanted {
+		all = append(all, a.applyVolume(ctx, want, asked.database() == want.Name))
+	}
+	return errors.Join(all...)
+}
+
+// applyVolume brings one volume up, in turn with the daemon.
+func (a *Agent) applyVolume(ctx context.Context, want spec.Volume, mysql bool) error {
+	release, err := a.lock.take(ctx, func(holder string) { a.say("waiting for %s", holder) })
+	if err != nil {
+		return err
+	}
+	defer release()
+	if err := unmarkDown(want.Name); err != nil {
+		return err
+	}
+	if _, err := a.bringUp(ctx, want, mysql, a.showProgress); err != nil {
+		return named(err, want.Name)
+	}
+	a.say("READY %s: mounted on %s.", want.Name, want.Mount)
+	return nil
+}
+
+// Plan prints what Apply would do next to the volumes, and does nothing.
+func (a *Agent) Plan(ctx context.Context, o ApplyOptions) error {
+	_, wanted, err := a.wanted(ctx, o)
+	if err != nil {
+		return err
+	}
+	var all []error
+	for _, want := range wanted {
+		state, err := volume.Observe(ctx, a.storage, want)
+		if err != nil {
+			all = append(all, named(err, want.Name))
+			continue
+		}
+		steps, err := volume.Plan(want, state)
+		if err != nil {
+			all = append(all, named(err, want.Name))
+			continue
+		}
+		a.say("%s:\n%s", want.Name, strings.TrimRight(steps.String(), "\n"))
+	}
+	return errors.Join(all...)
+}
+
+// wanted returns the orders and the volumes that o is about.
+func (a *Agent) wanted(ctx context.Context, o ApplyOptions) (orders, []spec.Volume, error) {
+	asked, err := a.orders(ctx, o.From)
+	if err != nil {
+		return orders{}, nil, err
+	}
+	if asked.trouble != nil {
+		return orders{}, nil, asked.trouble
+	}
+	volumes := asked.spec.Volumes
+	if o.Name != "" {
+		want, err := asked.volume(o.Name)
+		if err != nil {
+			return orders{}, nil, err
+		}
+		volumes = []spec.Volume{want}
+	}
+	return asked, volumes, released(volumes, o)
+}
+
+// orders reads the launch data, or the file that takes its place.
+func (a *Agent) orders(ctx context.Context, from string) (orders, error) {
+	ctx, cancel := context.WithTimeout(ctx, fetchPatience)
+	defer cancel()
+	if from == "" {
+		data, err := a.launchData(ctx, func(error) {})
+		if err != nil {
+			return orders{}, unreachable(err)
+		}
+		return read(data), nil
+	}
+	doc, err := os.ReadFile(from)
+	if err != nil {
+		return orders{}, fmt.Errorf("cannot read the document: %w", err)
+	}
+	// Whose instance this is, and its key pair, stay as they are.
+	data, err := a.launchData(ctx, func(error) {})
+	if err != nil {
+		data = launch.Data{}
+	}
+	data.UserData, data.Given = doc, true
+	return read(data), nil
+}
+
+// volume returns the stanza of a name.
+func (o orders) volume(name string) (spec.Volume, error) {
+	for _, v := range o.spec.Volumes {
+		if v.Name == name {
+			return v, nil
+		}
+	}
+	return spec.Volume{}, fmt.Errorf("the launch data names no volume %q", name)
+}
+
+// database returns the name of the database's volume, or "".
+func (o orders) database() string {
+	if o.spec.MySQL == nil {
+		return ""
+	}
+	return o.spec.MySQL.Volume
+}
+
+// released adds what a person released on the command line to the volumes.
+func released(volumes []spec.Volume, o ApplyOptions) error {
+	if len(o.Wipe) > 0 && o.Name == "" {
+		return errors.New("--wipe needs the NAME of the volume")
+	}
+	for _, w := range o.Wipe {
+		id, found, ok := strings.Cut(w, ":")
+		if !ok {
+			return fmt.Errorf("--wipe %s: not VOLUME:FINGERPRINT, as the refusal printed it", w)
+		}
+		volumes[0].Wipe = append(volumes[0].Wipe, spec.Wipe{Volume: id, Found: found})
+	}
+	return nil
+}
+
+// named gives an error that is no sentence the volume's name.
+func named(err error, name string) error {
+	if situation.Of(err) != nil {
+		return err
+	}
+	return fmt.Errorf("%s: %w", name, err)
+}
+
+// showProgress prints a step when it has ended, and when a long one goes on.
+func (a *Agent) showProgress(p volume.Progress) {
+	switch {
+	case p.Ended:
+		a.say("%s: %s (%.2fs)", p.Volume, p.Step, p.Took.Seconds())
+	case p.Total > 0 && p.Done > 0:
+		a.say("%s: %s, %d %%", p.Volume, p.Step, 100*p.Done/p.Total)
+	}
+}

@@ -1,0 +1,46 @@
+package agent
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// Config is the image's own configuration, /etc/bootswain/bootswain.yaml. It
+// is the same for every instance of the image; what differs is launch data.
+type Config struct {
+	// DefaultUser gets the EC2 key pair; it is created if absent.
+	DefaultUser string `yaml:"default_user"`
+	Launch      struct {
+		// File is read instead of the instance metadata service, for images
+		// used outside EC2.
+		File string `yaml:"file"`
+	} `yaml:"launch"`
+	Health struct {
+		// Listen is where health answers unless the launch data says
+		// otherwise; the socket unit's own address if empty.
+		Listen string `yaml:"listen"`
+	} `yaml:"health"`
+}
+
+func loadConfig(path string) (Config, error) {
+	c := Config{DefaultUser: "admin"}
+	b, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return c, nil
+	}
+	if err != nil {
+		return c, fmt.Errorf("cannot read the image's configuration: %w", err)
+	}
+	d := yaml.NewDecoder(bytes.NewReader(b))
+	d.KnownFields(true)
+	if err := d.Decode(&c); err != nil && !errors.Is(err, io.EOF) {
+		return c, fmt.Errorf("cannot use %s: %w", path, err)
+	}
+	return c, nil
+}

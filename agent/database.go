@@ -1,0 +1,183 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"time"
+
+	"bootswain/internal/situation"
+	"bootswain/mysql"
+	"bootswain/spec"
+	"bootswain/systemd"
+)
+
+const (
+	// heldFile says that the gate refused a start, or that the daemon stopped
+	// the server: it is to be started when its volume is back. It is not
+	// there when a person stopped the server.
+	heldFile = runDir + "/held"
+
+	databaseEvery = 5 * time.Second
+	pingLimit     = 2 * time.Second
+	stopLimit     = 30 * time.Second // for a server whose disk is gone
+)
+
+// databaseView is how the database server stands, when it belongs to a volume.
+type databaseView struct {
+	server  mysql.Server
+	state   systemd.State
+	version string // as the server says; "" if it did not answer
+	held    bool
+}
+
+// followDatabase looks at the database server every few seconds.
+func (a *Agent) followDatabase(ctx context.Context, tell func(databaseView)) {
+	for ctx.Err() == nil {
+		if v, err := a.lookAtDatabase(ctx); err == nil {
+			tell(v)
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(databaseEvery):
+		}
+	}
+}
+
+func (a *Agent) lookAtDatabase(ctx context.Context) (databaseView, error) {
+	var v databaseView
+	server, err := mysql.Detect(ctx, a.units)
+	if err != nil || server.Unit == "" {
+		return v, err
+	}
+	v.server, v.held = server, exists(heldFile)
+	if v.state, err = a.units.State(ctx, server.Unit); err != nil {
+		return v, err
+	}
+	if v.state.Running() {
+		v.version = ping(ctx)
+	}
+	return v, nil
+}
+
+func ping(ctx context.Context) (version string) {
+	ctx, cancel := context.WithTimeout(ctx, pingLimit)
+	defer cancel()
+	for _, socket := range mysql.Sockets {
+		if version, err := mysql.Ping(ctx, socket); err == nil {
+			return version
+		}
+	}
+	return ""
+}
+
+// sentence says how the database stands; volume is how its volume stands.
+func (v databaseView) sentence(volume *situation.Situation) *situation.Situation {
+	s := &situation.Situation{Subject: v.server.Name()}
+	up := volume.Word == situation.Ready
+	switch {
+	case v.server.Unit == "":
+		s.Word, s.Subject = situation.Failed, "mysql"
+		s.Text, s.Next = "neither MariaDB nor MySQL is installed in this image.", "install a server in the image, or remove mysql from the launch data"
+	case v.version != "":
+		s.Word, s.Text = situation.Ready, "answers, version "+v.version+"."
+	case !up:
+		s.Word, s.Text, s.Next = situation.Held, volume.Error(), volume.Next
+	case v.state.Running():
+		s.Word, s.Text, s.Next = situation.Waiting, fmt.Sprintf("%s, does not answer yet.", v.state.Active), "journalctl -u "+v.server.Unit
+	case v.held:
+		s.Word, s.Text = situation.Waiting, "its volume is ready, so it starts now."
+	default:
+		s.Word, s.Text, s.Next = situation.Failed, fmt.Sprintf("%s (%s).", v.state.Active, v.state.Result), "systemctl status "+v.server.Unit
+	}
+	return s
+}
+
+// bindDataDirectory makes the database's directory stand on its volume.
+func (a *Agent) bindDataDirectory(ctx context.Context, want spec.Volume) error {
+	server, err := mysql.Detect(ctx, a.units)
+	if err != nil {
+		return err
+	}
+	if server.Unit == "" {
+		return &situation.Situation{
+			Word: situation.Failed, Subject: want.Name,
+			Text: "is up, but neither MariaDB nor MySQL is installed in this image.",
+			Next: "install a server in the image, or remove mysql from the launch data",
+		}
+	}
+	move := mysql.Move{
+		Run: a.run, Units: a.units, Server: server,
+		Volume: want.Name, Mount: want.Mount, Directory: mysql.Directory, Proc: "/proc",
+	}
+	switch outcome, err := move.TakeOver(ctx); {
+	case err != nil:
+		return err
+	case outcome == mysql.Copied:
+		a.say("%s: the image's databases were copied to %s", want.Name, want.Mount)
+	case outcome == mysql.Adopted:
+		a.say("%s: the databases on %s are used as they are", want.Name, want.Mount)
+	}
+	return mysql.Bind(ctx, a.units, server, want.Mount)
+}
+
+// releaseDataDirectory stops the server and takes its directory off the
+// volume.
+func (a *Agent) releaseDataDirectory(ctx context.Context) error {
+	server, err := mysql.Detect(ctx, a.units)
+	if err != nil || server.Unit == "" {
+		return err
+	}
+	return mysql.Unbind(ctx, a.units, server)
+}
+
+// killDatabase ends a server whose disk is gone, and says so in lost.
+func (a *Agent) killDatabase(ctx context.Context, lost *situation.Situation) {
+	ctx, cancel := context.WithTimeout(ctx, stopLimit)
+	defer cancel()
+	server, err := mysql.Detect(ctx, a.units)
+	if err != nil || server.Unit == "" {
+		return
+	}
+	if state, err := a.units.State(ctx, server.Unit); err != nil || !state.Running() {
+		return
+	}
+	if err := hold(); err != nil {
+		a.say("%s: %v", server.Name(), err)
+	}
+	if err := mysql.StopHard(ctx, a.units, server); err != nil {
+		lost.Text += fmt.Sprintf(" %s could not be stopped: %v.", server.Name(), err)
+		return
+	}
+	lost.Text += fmt.Sprintf(" %s stopped %s.", server.Name(), clock(time.Now()))
+}
+
+// startHeld starts a server that was held and is no longer. It queues the
+// start and does not wait, because the server is ordered after the daemon.
+func (a *Agent) startHeld(ctx context.Context, v databaseView) error {
+	if err := os.Remove(heldFile); err != nil {
+		return err
+	}
+	if err := a.units.ResetFailed(ctx, v.server.Unit); err != nil {
+		return err
+	}
+	return a.units.Enqueue(ctx, v.server.Unit)
+}
+
+// hold notes that the server is to be started once its volume is ready.
+func hold() error {
+	if err := os.WriteFile(heldFile, nil, 0o600); err != nil {
+		return fmt.Errorf("cannot note that the database is held: %w", err)
+	}
+	return nil
+}
+
+func exists(path string) bool {
+	_, err := os.Lstat(path)
+	return !errors.Is(err, fs.ErrNotExist)
+}
+
+// clock is a time of day as the sentences show it.
+func clock(t time.Time) string { return t.UTC().Format("15:04:05") }

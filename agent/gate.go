@@ -1,0 +1,98 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"bootswain/health"
+	"bootswain/mysql"
+)
+
+// Gate says whether the database server may start: nil, or an error that exits
+// with ExitHeld. It trusts what the daemon reported only as far as its own look
+// at the mount and the devices confirms it.
+func (a *Agent) Gate(ctx context.Context) error {
+	server, err := mysql.Detect(ctx, a.units)
+	if err != nil {
+		return heldError{fmt.Errorf("cannot tell which server starts: %w", err)}
+	}
+	v, volume := gateView(time.Now())
+	var live error
+	if v.Volume != "" {
+		look := mysql.Host{Proc: "/proc", Sys: "/sys", Directory: mysql.Directory, Members: membersOf(volume)}
+		live = look.Live(ctx, v.Volume)
+	}
+	err = mysql.Gate(server.Name(), v, live)
+	if err == nil {
+		return nil
+	}
+	if noted := hold(); noted != nil {
+		err = errors.Join(err, noted)
+	}
+	return heldError{err}
+}
+
+// gateView reads what the daemon last said.
+func gateView(now time.Time) (mysql.View, *health.Volume) {
+	v := mysql.View{Off: off()}
+	report, daemon := health.Latest(statusFile, now)
+	switch {
+	case report == nil:
+		return v, nil
+	case daemon.Status != health.Pass:
+		v.Trouble = daemon.Sentence.Situation()
+		return v, nil
+	}
+	v.Known = report.Launch.Known
+	for _, c := range report.Checks {
+		if c.Name == "launch-data" && c.Status == health.Fail {
+			// Faulty launch data may have named a volume for the database.
+			v.Known, v.Trouble = false, c.Sentence.Situation()
+		}
+	}
+	if report.MySQL == nil {
+		return v, nil
+	}
+	v.Volume = report.MySQL.Volume
+	i := slices.IndexFunc(report.Volumes, func(t health.Volume) bool { return t.Name == v.Volume })
+	if i < 0 {
+		return v, nil
+	}
+	v.State = report.Volumes[i].State.Situation()
+	return v, &report.Volumes[i]
+}
+
+// membersOf returns a check that every device of a volume is still there and
+// that its array is not broken, from sysfs alone.
+func membersOf(v *health.Volume) func() error {
+	return func() error {
+		if v == nil {
+			return nil
+		}
+		for _, d := range v.Devices {
+			if d.Missing || !exists("/sys/class/block/"+strings.TrimPrefix(d.Path, "/dev/")) {
+				return fmt.Errorf("%s of volume %s is gone", d.Volume, v.Name)
+			}
+		}
+		if v.RAID == nil {
+			return nil
+		}
+		state, err := os.ReadFile("/sys/class/block/" + strings.TrimPrefix(v.RAID.Name, "/dev/") + "/md/array_state")
+		if errors.Is(err, fs.ErrNotExist) || strings.TrimSpace(string(state)) == "broken" {
+			return fmt.Errorf("the array of volume %s is broken", v.Name)
+		}
+		return err
+	}
+}
+
+// off says whether bootswain is switched off on the kernel command line.
+func off() bool {
+	line, err := os.ReadFile("/proc/cmdline")
+	return err == nil && slices.Contains(strings.Fields(string(line)), "bootswain=off")
+}

@@ -1,0 +1,249 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"bootswain/filesystem"
+	"bootswain/health"
+	"bootswain/internal/situation"
+	"bootswain/spec"
+	"bootswain/volume"
+)
+
+const (
+	lookEvery  = 2 * time.Second  // how often a volume in use is looked at; a lost disk tells nobody
+	retryEvery = 30 * time.Second // how often a volume that is not up is tried again without an event
+)
+
+// view is what a keeper knows of its volume.
+type view struct {
+	want    spec.Volume
+	mysql   bool
+	state   volume.State
+	trouble *situation.Situation // nil when the volume is up
+	working string               // the step being carried out, "" between passes
+	passed  bool                 // at least one pass has ended
+	steps   []health.Step        // what was done since boot
+}
+
+// keeper keeps one volume as it was asked for. Its goroutine is the only one
+// of this process that changes the volume.
+//
+//	          kick, or 30 s            plan empty
+//	blocked ───────────────▶ working ────────────▶ up
+//	   ▲                        │                  │ a member is gone, or the mount is
+//	   └────────────────────────┘                  ▼
+//	   │  waiting, locked, refused, failed       lost: database stopped, volume taken apart
+//	   └───────────────────────────────────────────┘
+type keeper struct {
+	*Agent
+	want  spec.Volume
+	mysql bool
+	kick  chan struct{} // capacity 1: something happened, look again
+	done  chan struct{} // closed when keep has ended
+	tell  func(view)
+
+	mu   sync.Mutex // of view: progress comes from several goroutines
+	view view
+	lost *situation.Situation // since a member was lost, until the volume is up again
+}
+
+func (a *Agent) newKeeper(want spec.Volume, mysql bool, tell func(view)) *keeper {
+	return &keeper{
+		Agent: a, want: want, mysql: mysql, tell: tell,
+		kick: make(chan struct{}, 1), done: make(chan struct{}),
+		view: view{want: want, mysql: mysql},
+	}
+}
+
+// wake makes the keeper look again. It never blocks.
+func (k *keeper) wake() {
+	select {
+	case k.kick <- struct{}{}:
+	default:
+	}
+}
+
+// keep runs until ctx ends.
+func (k *keeper) keep(ctx context.Context) {
+	for ctx.Err() == nil {
+		k.pass(ctx)
+		pause := retryEvery
+		if k.view.trouble == nil || k.view.trouble.Word == situation.Down {
+			pause = lookEvery
+		}
+		select {
+		case <-ctx.Done():
+		case <-k.kick:
+		case <-time.After(pause):
+		}
+	}
+}
+
+// pass brings the volume one round nearer to what was asked.
+func (k *keeper) pass(ctx context.Context) {
+	up := k.view.passed && k.view.trouble == nil
+	lost := k.gone(ctx, up)
+	if up && lost == nil && k.stillMounted() {
+		return
+	}
+	if lost != nil && k.mysql {
+		// Before the lock: someone's long work on another volume must not keep
+		// a database running on a disk that is gone.
+		k.killDatabase(ctx, lost)
+	}
+	release, err := k.lock.take(ctx, nil)
+	if err != nil {
+		return
+	}
+	defer release()
+	if isDown(k.want.Name) {
+		k.lost = nil
+		k.settle(volume.State{}, downSituation(k.want.Name))
+		return
+	}
+	if lost != nil {
+		k.takeApart(ctx, lost)
+	}
+	state, err := k.bringUp(ctx, k.want, k.mysql, k.progress)
+	if err == nil {
+		k.lost = nil
+	}
+	k.settle(state, err)
+}
+
+// gone says what is gone of a volume that was up; nil if nothing is.
+func (k *keeper) gone(ctx context.Context, up bool) *situation.Situation {
+	if !up {
+		return nil
+	}
+	err := volume.Lost(ctx, k.storage, k.view.state)
+	s := situation.Of(err)
+	if s == nil && err != nil {
+		s = &situation.Situation{Word: situation.Failed, Subject: k.want.Name, Text: err.Error() + ".", Cause: err}
+	}
+	if s != nil {
+		s.Text = strings.TrimSuffix(s.Text, ".") + ", " + clock(time.Now()) + "."
+	}
+	return s
+}
+
+// stillMounted looks into the mount table, since anyone may unmount.
+func (k *keeper) stillMounted() bool {
+	on, err := filesystem.MountedAt(k.storage.Proc, k.want.Mount)
+	return err == nil && len(on) > 0
+}
+
+// takeApart removes what is left of a volume that lost a member, so that the
+// member can come back.
+func (k *keeper) takeApart(ctx context.Context, lost *situation.Situation) {
+	k.lost = lost
+	k.settle(k.view.state, lost)
+	if k.mysql {
+		if err := k.releaseDataDirectory(ctx); err != nil {
+			k.say("%s: %v", k.want.Name, err)
+		}
+	}
+	if err := volume.Down(ctx, k.storage, k.want.Name); err != nil {
+		k.say("%s: %v", k.want.Name, err)
+	}
+}
+
+// settle ends a pass.
+func (k *keeper) settle(state volume.State, err error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.view.state, k.view.working, k.view.passed = state, "", true
+	k.view.trouble = nil
+	if err != nil {
+		k.view.trouble = k.sentence(err)
+	}
+	k.tell(k.view)
+}
+
+// sentence turns what ended a pass into what people read. A lost member stays
+// the news until it is back.
+func (k *keeper) sentence(err error) *situation.Situation {
+	s := situation.Of(err)
+	if s == nil {
+		s = &situation.Situation{
+			Word: situation.Failed, Subject: k.want.Name, Text: err.Error() + ".", Cause: err,
+			Next: "tried again every 30s; journalctl -u bootswain",
+		}
+	}
+	if k.lost != nil && s.Word == situation.Waiting {
+		return k.lost
+	}
+	return s
+}
+
+func (k *keeper) progress(p volume.Progress) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.view.working = p.Step
+	if p.Total > 0 {
+		k.view.working = fmt.Sprintf("%s, %d %%", p.Step, 100*p.Done/p.Total)
+	}
+	if p.Ended {
+		k.view.working = ""
+		k.view.steps = append(slices.Clone(k.view.steps), health.Step{
+			Name: p.Volume + ": " + p.Step, Start: time.Now().Add(-p.Took), Duration: p.Took,
+		})
+		k.showProgress(p)
+	}
+	k.tell(k.view)
+}
+
+// bringUp makes a volume ready and, if it is the database's, its data
+// directory too.
+func (a *Agent) bringUp(ctx context.Context, want spec.Volume, mysql bool, progress func(volume.Progress)) (volume.State, error) {
+	host := *a.storage
+	if mysql {
+		host.Database = want.Name
+	}
+	state, err := volume.Converge(ctx, &host, want, progress)
+	if err == nil && mysql {
+		began := time.Now()
+		step := volume.Progress{Volume: want.Name, Step: "put the database's directory on the volume"}
+		progress(step)
+		err = a.bindDataDirectory(ctx, want)
+		step.Ended, step.Took = true, time.Since(began)
+		progress(step)
+	}
+	return state, err
+}
+
+func isDown(name string) bool {
+	_, err := os.Stat(filepath.Join(downDir, name))
+	return err == nil
+}
+
+func markDown(name string) error {
+	if err := os.MkdirAll(downDir, 0o755); err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(downDir, name), nil, 0o600)
+}
+
+func unmarkDown(name string) error {
+	if err := os.Remove(filepath.Join(downDir, name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("cannot bring %s up: %w", name, err)
+	}
+	return nil
+}
+
+func downSituation(name string) *situation.Situation {
+	return &situation.Situation{
+		Word: situation.Down, Subject: name, Text: "taken down by a person.",
+		Next: "bootswain up " + name + ", or reboot",
+	}
+}

@@ -1,0 +1,32 @@
+package agent
+
+import (
+	"context"
+
+	"bootswain/health"
+)
+
+// HealthListen answers health polls on the socket that systemd opened. It runs
+// without privilege and reads the report, nothing else.
+func (a *Agent) HealthListen(ctx context.Context) error {
+	l, err := health.Socket()
+	if err != nil {
+		return err
+	}
+	return health.Serve(ctx, l, statusFile)
+}
+
+// listenAsAsked moves the health socket to the address of the launch data, or
+// of the image's configuration.
+func (d *daemon) listenAsAsked(ctx context.Context) {
+	address := d.orders.spec.Health.Listen
+	if address == "" {
+		address = d.config.Health.Listen
+	}
+	if address == "" {
+		return
+	}
+	if err := d.units.MoveSocket(ctx, "bootswain-health.socket", "bootswain-health.service", address); err != nil {
+		d.say("health: cannot listen on %s: %v", address, err)
+	}
+}

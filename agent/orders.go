@@ -1,0 +1,103 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"time"
+
+	"bootswain/internal/situation"
+	"bootswain/launch"
+	"bootswain/spec"
+)
+
+// orders is what this instance was told at launch, as far as it makes sense.
+type orders struct {
+	data    launch.Data
+	spec    *spec.Spec           // never nil; without volumes when trouble is set
+	trouble *situation.Situation // why the launch data cannot be followed as a whole
+	err     error                // the same as *spec.Errors, for the exit code
+}
+
+// read gives launch data its meaning.
+func read(data launch.Data) orders {
+	o := orders{data: data, spec: &spec.Spec{}}
+	if !data.Given {
+		return o
+	}
+	doc, err := launch.Unwrap(data.UserData)
+	if errors.Is(err, launch.ErrNone) {
+		return o
+	}
+	if err == nil {
+		var s *spec.Spec
+		if s, err = spec.Parse(doc); s != nil {
+			o.spec = s
+		}
+	}
+	if err != nil {
+		o.err = err
+		o.trouble = faulty(err)
+	}
+	return o
+}
+
+// faulty is the sentence for launch data that cannot be followed.
+func faulty(err error) *situation.Situation {
+	s := &situation.Situation{
+		Word: situation.Failed, Subject: "launch data", Cause: err,
+		Text: fmt.Sprintf("%v. No disk touched; sound user entries and the EC2 key pair can log in.", err),
+		Next: "bootswain apply --from fixed.yaml",
+	}
+	if faults, ok := errors.AsType[*spec.Errors](err); ok {
+		s.Subject += " " + faults.Faults[0].Place()
+		s.Text = faults.Text() + ". No disk touched; sound user entries and the EC2 key pair can log in."
+	}
+	return s
+}
+
+// unreachable is the sentence for launch data that could not be read.
+func unreachable(err error) *situation.Situation {
+	return &situation.Situation{
+		Word: situation.Waiting, Subject: "launch data", Cause: err,
+		Text: fmt.Sprintf("could not be read: %v. No disk touched; who could log in before still can.", err),
+		Next: "nothing if the metadata service is late; tried again by itself",
+	}
+}
+
+// source is where this image's launch data comes from.
+func (a *Agent) source() launch.Source { return launch.Source{File: a.config.Launch.File} }
+
+// fetch asks for launch data until it gets an answer or ctx ends, and keeps
+// what it got for the other processes of this boot. failed is told of every
+// attempt that got none.
+func (a *Agent) fetch(ctx context.Context, failed func(error)) (launch.Data, error) {
+	for pause := 250 * time.Millisecond; ; pause = min(2*pause, 10*time.Second) {
+		attempt, cancel := context.WithTimeout(ctx, 10*time.Second)
+		data, err := launch.Fetch(attempt, a.source())
+		cancel()
+		if err == nil {
+			return data, data.Save(launchFile)
+		}
+		failed(err)
+		select {
+		case <-ctx.Done():
+			return launch.Data{}, err
+		case <-time.After(pause):
+		}
+	}
+}
+
+// launchData returns what was fetched since boot, or fetches it.
+func (a *Agent) launchData(ctx context.Context, failed func(error)) (launch.Data, error) {
+	if err := os.MkdirAll(runDir, 0o755); err != nil {
+		return launch.Data{}, err
+	}
+	data, err := launch.Load(launchFile)
+	if errors.Is(err, fs.ErrNotExist) {
+		return a.fetch(ctx, failed)
+	}
+	return data, err
+}

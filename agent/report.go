@@ -1,0 +1,235 @@
+package agent
+
+import (
+	"fmt"
+	"os"
+	"reflect"
+	"slices"
+	"strings"
+	"time"
+
+	"bootswain/filesystem"
+	"bootswain/health"
+	"bootswain/internal/situation"
+	"bootswain/mysql"
+)
+
+// board keeps the last report and writes it when it has news, or is old.
+type board struct {
+	last health.Report
+}
+
+// publish writes the report for the listener, the gate and status.
+func (b *board) publish(r health.Report) error {
+	r.Checks = health.Track(b.last.Checks, r.Checks)
+	if r.Time.Sub(b.last.Time) < reportEvery && sameNews(b.last, r) {
+		return nil
+	}
+	b.last = r
+	return r.Write(statusFile)
+}
+
+// sameNews compares two reports without the times at which things were looked
+// at.
+func sameNews(a, b health.Report) bool {
+	timeless := func(r health.Report) health.Report {
+		r.Time = time.Time{}
+		r.Checks = slices.Clone(r.Checks)
+		for i := range r.Checks {
+			r.Checks[i].Time = time.Time{}
+			r.Checks[i].Since = time.Time{}
+		}
+		return r
+	}
+	return reflect.DeepEqual(timeless(a), timeless(b))
+}
+
+// report is all that the daemon knows now.
+func (d *daemon) report() health.Report {
+	now := time.Now()
+	r := health.Report{
+		Release: d.version, Time: now, Boot: d.boot, Instance: d.orders.data.InstanceID,
+		Launch: health.Launch{Known: d.asked, Given: d.orders.data.Given},
+		Checks: []health.Check{health.CheckOf("launch-data", d.launchSentence(), now)},
+	}
+	if d.asked && (!d.orders.data.Given || d.orders.spec.Version == 0) && d.orders.trouble == nil {
+		r.Checks[0].Status = health.Warn
+	}
+	if d.unread != nil && time.Since(d.began) > launchGrace {
+		r.Checks[0].Status = health.Fail
+	}
+	if d.asked {
+		r.Checks = append(r.Checks, health.CheckOf("users", d.usersSentence(), now))
+	}
+	for _, name := range d.order {
+		v := d.views[name]
+		r.Volumes = append(r.Volumes, v.tree())
+		r.Checks = append(r.Checks, v.checks(d.since(name), now)...)
+		r.Steps = append(r.Steps, v.steps...)
+		if v.mysql {
+			r.MySQL = &health.MySQL{Server: d.database.server.Name(), Volume: name, Directory: mysql.Directory}
+			r.Checks = append(r.Checks, d.databaseCheck(v, now))
+		}
+	}
+	slices.SortStableFunc(r.Steps, func(a, b health.Step) int { return a.Start.Compare(b.Start) })
+	return r
+}
+
+// since is how long the volume has been asked for.
+func (d *daemon) since(name string) time.Duration { return time.Since(d.askedAt[name]) }
+
+func (d *daemon) databaseCheck(v view, now time.Time) health.Check {
+	s := d.database.sentence(v.sentence())
+	c := health.CheckOf("mysql", s, now)
+	if s.Word == situation.Waiting {
+		// It does not answer. That it soon may is no comfort to who asks now.
+		c.Status = health.Fail
+	}
+	return c
+}
+
+func (d *daemon) launchSentence() *situation.Situation {
+	s := &situation.Situation{Word: situation.Ready, Subject: "launch data"}
+	switch {
+	case !d.asked && d.unread != nil:
+		return d.unread
+	case !d.asked:
+		s.Word, s.Text, s.Next = situation.Waiting, "being read.", "nothing; goes on by itself"
+	case d.orders.trouble != nil:
+		return d.orders.trouble
+	case !d.orders.data.Given:
+		s.Text = "none given; the EC2 key pair may log in."
+	case d.orders.spec.Version == 0:
+		s.Text = "given, but not for bootswain; the EC2 key pair may log in."
+	default:
+		s.Text = fmt.Sprintf("%d users, %d volumes.", len(d.orders.spec.Users), len(d.orders.spec.Volumes))
+	}
+	return s
+}
+
+func (d *daemon) usersSentence() *situation.Situation {
+	if d.users != nil {
+		return &situation.Situation{
+			Word: situation.Failed, Subject: "users", Text: strings.ReplaceAll(d.users.Error(), "\n", "; ") + ".",
+			Next: "correct the entry; the others are in place",
+		}
+	}
+	var names []string
+	for _, u := range d.orders.spec.Users {
+		names = append(names, u.Name)
+	}
+	if len(d.orders.data.PublicKeys) > 0 && !slices.Contains(names, d.config.DefaultUser) {
+		names = append(names, d.config.DefaultUser)
+	}
+	text := "nobody is named; who could log in before still can."
+	if len(names) > 0 {
+		text = strings.Join(names, ", ") + " can log in."
+	}
+	return &situation.Situation{Word: situation.Ready, Subject: "users", Text: text}
+}
+
+// summary is the line that systemctl status shows.
+func (d *daemon) summary() string {
+	var parts []string
+	if !d.asked {
+		return d.launchSentence().Error()
+	}
+	for _, name := range d.order {
+		v := d.views[name]
+		if v.working != "" {
+			parts = append(parts, name+": "+v.working)
+		} else {
+			parts = append(parts, v.sentence().Error())
+		}
+	}
+	if len(parts) == 0 {
+		return d.launchSentence().Error()
+	}
+	return strings.Join(parts, "; ")
+}
+
+// sentence says how the volume stands.
+func (v view) sentence() *situation.Situation {
+	switch {
+	case v.working != "":
+		return &situation.Situation{Word: situation.Working, Subject: v.want.Name, Text: v.working + ".", Next: "nothing; goes on by itself"}
+	case v.trouble != nil:
+		return v.trouble
+	case !v.passed:
+		return &situation.Situation{Word: situation.Working, Subject: v.want.Name, Text: "being looked at.", Next: "nothing; goes on by itself"}
+	}
+	return &situation.Situation{Word: situation.Ready, Subject: v.want.Name, Text: "mounted on " + v.want.Mount + "."}
+}
+
+// checks are the volume's, and one for each of its layers.
+func (v view) checks(asked time.Duration, now time.Time) []health.Check {
+	name, s := v.want.Name, v.sentence()
+	whole := health.CheckOf("volume:"+name, s, now)
+	if s.Word == situation.Waiting && asked > v.want.OverdueAfter {
+		whole.Status = health.Fail
+	}
+	checks := []health.Check{whole}
+	layer := func(kind string, there bool, text string) {
+		c := health.Check{Name: kind + ":" + name, Status: health.Pass, Time: now}
+		c.Sentence = health.Sentence{Word: situation.Ready, Subject: name, Text: text}
+		if !there {
+			c.Status, c.Sentence = whole.Status, whole.Sentence
+			if c.Status == health.Pass {
+				c.Status = health.Fail
+				c.Sentence = health.Sentence{Word: situation.Failed, Subject: name, Text: kind + " is not there.", Next: "journalctl -u bootswain"}
+			}
+		}
+		checks = append(checks, c)
+	}
+	t := v.tree()
+	if len(v.want.EBS.IDs)+len(v.want.EBS.Devices) > 1 {
+		layer("md", t.RAID != nil && v.trouble == nil, "array of "+fmt.Sprint(len(t.Devices))+" volumes is whole.")
+	}
+	layer("luks", t.LUKS != nil && v.trouble == nil, "encrypted.")
+	layer("mount", t.Mounted && v.trouble == nil, "mounted on "+v.want.Mount+".")
+	return checks
+}
+
+// tree is the volume from its devices to its mount.
+func (v view) tree() health.Volume {
+	t := health.Volume{
+		Name: v.want.Name, Required: v.want.Required, Mount: v.want.Mount,
+		State: health.SentenceOf(v.sentence()), Mounted: v.mounted(),
+	}
+	for _, d := range v.state.Devices {
+		t.Devices = append(t.Devices, health.Device{Volume: d.VolumeID, Path: d.Path, Size: d.Size})
+	}
+	for _, id := range v.state.Missing {
+		t.Devices = append(t.Devices, health.Device{Volume: id, Missing: true})
+	}
+	if a := v.state.Array; a != nil {
+		t.RAID = &health.RAID{Name: a.Path, Level: "raid0", State: a.State}
+	}
+	if m := v.state.Mapping; m != nil {
+		t.LUKS = &health.LUKS{Name: m.Name}
+		if h := v.state.Header; h != nil {
+			t.LUKS.UUID = h.UUID
+		}
+	}
+	if f := v.state.Filesystem; f != nil {
+		t.FS = &health.Filesystem{Type: f.Type, UUID: f.UUID}
+	}
+	return t
+}
+
+// mounted says whether the volume was mounted where it belongs when it was
+// last looked at.
+func (v view) mounted() bool {
+	return slices.ContainsFunc(v.state.Mounts, func(m filesystem.Mount) bool {
+		return m.Point == v.want.Mount && m.Root == "/"
+	})
+}
+
+// bootID is the kernel's name for this boot, from random(4).
+func bootID() string {
+	b, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	if err != nil {
+		return ""
+	}
+	return strings.TrimSpace(string(b))
+}

@@ -1,0 +1,49 @@
+package agent
+
+import (
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+
+	"bootswain/secret"
+)
+
+// SealOptions say to whom a key is sealed, and whether it is made new.
+type SealOptions struct {
+	To     []string // age recipients
+	Random bool     // make a random key instead of reading one
+}
+
+// Seal reads or makes a volume key, seals it and prints the stanza for launch
+// data. The key itself is never printed.
+func Seal(o SealOptions, stdin io.Reader, stdout io.Writer) error {
+	if err := secret.LockMemory(); err != nil {
+		return err
+	}
+	key, err := keyFor(o, stdin)
+	if err != nil {
+		return err
+	}
+	defer key.Destroy()
+	sealed, err := secret.Seal(o.To, key)
+	if err != nil {
+		return fmt.Errorf("cannot seal the key: %w", err)
+	}
+	_, err = fmt.Fprintf(stdout, "encryption:\n  sealed: %s\n", base64.StdEncoding.EncodeToString(sealed))
+	return err
+}
+
+func keyFor(o SealOptions, stdin io.Reader) (*secret.Key, error) {
+	if o.Random {
+		return secret.Random(), nil
+	}
+	b, err := io.ReadAll(io.LimitReader(stdin, secret.MaxSize+1))
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("cannot read the key: %w", err)
+	case len(b) == 0:
+		return nil, errors.New("no key on standard input; to make one: --random")
+	}
+	return secret.New(b)
+}

@@ -1,0 +1,116 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"bootswain/health"
+	"bootswain/secret"
+	"bootswain/spec"
+	"bootswain/volume"
+)
+
+// Up brings a volume up again that was taken down, and starts the database if
+// it was stopped for that.
+func (a *Agent) Up(ctx context.Context, name string) error {
+	if err := secret.LockMemory(); err != nil {
+		a.say("bootswain: %v; going on", err)
+	}
+	want, mysql, err := a.known(ctx, name)
+	if err != nil {
+		return err
+	}
+	if err := a.applyVolume(ctx, want, mysql); err != nil || !mysql || !exists(heldFile) {
+		return err
+	}
+	v, err := a.lookAtDatabase(ctx)
+	if err != nil {
+		return err
+	}
+	return a.startHeld(ctx, v)
+}
+
+// Down stops the database if it uses the volume, and takes the volume down. It
+// stays down until Up or the next boot.
+func (a *Agent) Down(ctx context.Context, name string) error {
+	_, mysql, err := a.known(ctx, name)
+	if err != nil {
+		return err
+	}
+	release, err := a.lock.take(ctx, func(holder string) { a.say("waiting for %s", holder) })
+	if err != nil {
+		return err
+	}
+	defer release()
+	// Marked first, so that the daemon does not bring it back behind us.
+	if err := markDown(name); err != nil {
+		return fmt.Errorf("cannot take %s down: %w", name, err)
+	}
+	if mysql {
+		if err := a.stopForDown(ctx); err != nil {
+			return errors.Join(err, unmarkDown(name))
+		}
+	}
+	if err := volume.Down(ctx, a.storage, name); err != nil {
+		return errors.Join(named(err, name), unmarkDown(name))
+	}
+	a.say("DOWN %s: taken down.\n  next: bootswain up %s, or reboot", name, name)
+	return nil
+}
+
+// stopForDown stops a running server and notes that Up is to start it.
+func (a *Agent) stopForDown(ctx context.Context) error {
+	v, err := a.lookAtDatabase(ctx)
+	if err != nil {
+		return err
+	}
+	if v.state.Running() {
+		if err := hold(); err != nil {
+			return err
+		}
+	}
+	return a.releaseDataDirectory(ctx)
+}
+
+// known returns a volume that the launch data names, or that the daemon found
+// by itself, and whether the database belongs to it.
+func (a *Agent) known(ctx context.Context, name string) (spec.Volume, bool, error) {
+	asked, err := a.orders(ctx, "")
+	if err != nil {
+		return spec.Volume{}, false, err
+	}
+	want, unnamed := asked.volume(name)
+	if unnamed == nil {
+		return want, asked.database() == name, nil
+	}
+	report, _ := health.Latest(statusFile, time.Now())
+	if report == nil {
+		return spec.Volume{}, false, unnamed
+	}
+	for _, v := range report.Volumes {
+		if v.Name == name {
+			return foundAgain(v), report.MySQL != nil && report.MySQL.Volume == name, nil
+		}
+	}
+	return spec.Volume{}, false, unnamed
+}
+
+// foundAgain is the stanza of a volume that explained itself: its devices and
+// its mount; the key is in its own header.
+func foundAgain(v health.Volume) spec.Volume {
+	want := spec.Volume{Name: v.Name, Mount: v.Mount, Required: v.Required}
+	for _, d := range v.Devices {
+		want.EBS.IDs = append(want.EBS.IDs, d.Volume)
+	}
+	if v.FS != nil {
+		want.Filesystem.Type = v.FS.Type
+	}
+	return want
+}
+
+// HoldStop closes what is left of every volume at shutdown, after the mounts.
+func (a *Agent) HoldStop(ctx context.Context) error {
+	return volume.DownAll(ctx, a.storage)
+}
