@@ -32,9 +32,7 @@ type machine struct {
 func newMachine(t *testing.T) *machine {
 	m := &machine{t: t, root: t.TempDir(), fail: map[string]string{}}
 	for _, dir := range []string{"etc/sudoers.d", "bin"} {
-		if err := os.MkdirAll(filepath.Join(m.root, dir), 0o755); err != nil {
-			t.Fatal(err)
-		}
+		m.must(os.MkdirAll(filepath.Join(m.root, dir), 0o755))
 	}
 	m.write("etc/passwd", "root:x:0:0:root:/root:/bin/bash\nwww-data:x:33:33::/var/www:/usr/sbin/nologin\nnobody:x:65534:65534::/:/bin/false\nodd line\n")
 	m.write("etc/shadow", "root:*:20000:0:99999:7:::\nwww-data:*:20000:0:99999:7:::\nnobody:*:20000:0:99999:7:::\n")
@@ -46,11 +44,16 @@ func newMachine(t *testing.T) *machine {
 
 func (m *machine) host() Host { return Host{Run: m, Root: m.root} }
 
-func (m *machine) write(path, text string) {
+func (m *machine) must(err error) {
 	m.t.Helper()
-	if err := os.WriteFile(filepath.Join(m.root, path), []byte(text), 0o644); err != nil {
+	if err != nil {
 		m.t.Fatal(err)
 	}
+}
+
+func (m *machine) write(path, text string) {
+	m.t.Helper()
+	m.must(os.WriteFile(filepath.Join(m.root, path), []byte(text), 0o644))
 }
 
 func (m *machine) read(path string) string {
@@ -186,12 +189,17 @@ func (m *machine) apply(users []spec.User, keyPair []string, defaultUser string)
 // files lists every file with its inode's times, which a rewrite changes.
 func (m *machine) files() string {
 	var b strings.Builder
-	filepath.WalkDir(m.root, func(path string, d os.DirEntry, err error) error {
-		if info, err := d.Info(); err == nil {
+	err := filepath.WalkDir(m.root, func(path string, d os.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		info, err := d.Info()
+		if err == nil {
 			fmt.Fprintln(&b, path, info.Mode(), info.ModTime().UnixNano())
 		}
 		return err
 	})
+	m.must(err)
 	return b.String()
 }
 
@@ -304,7 +312,7 @@ func TestApplyFaults(t *testing.T) {
 		{"shell", with(func(u *spec.User) { u.Shell = "/bin/fish" }), nil, "cannot set up user ops: the shell /bin/fish is not installed; /bin/bash is used", true},
 		{"sudo refused", with(func(u *spec.User) { u.Sudo = []string{"nonsense"} }), nil, "cannot set up user ops: cannot give sudo: visudo refuses the rules: 2:1: syntax error", true},
 		{"sudo lines", with(func(u *spec.User) { u.Sudo = []string{"ALL=ALL\ndba ALL=ALL"} }), nil, "cannot set up user ops: cannot give sudo: a rule is more than one line", true},
-		{"no sudo", bad, func(m *machine) { os.Remove(filepath.Join(m.root, sudoersDir)) }, "cannot set up user ops: cannot give sudo: /etc/sudoers.d does not exist; is sudo installed?", true},
+		{"no sudo", bad, func(m *machine) { m.must(os.Remove(filepath.Join(m.root, sudoersDir))) }, "cannot set up user ops: cannot give sudo: /etc/sudoers.d does not exist; is sudo installed?", true},
 		{"key", with(func(u *spec.User) { u.SSHAuthorizedKeys = []string{"hello", key1} }), nil, "cannot set up user ops: a key is not a line of authorized_keys", true},
 		{"group", with(func(u *spec.User) { u.Groups = []string{"docker"} }), func(m *machine) { m.fail["groupadd"] = "cannot lock /etc/group" }, "cannot set up user ops: groupadd docker: exit status 1: cannot lock /etc/group", false},
 	}
@@ -355,10 +363,8 @@ func TestApplyToolFails(t *testing.T) {
 func TestApplyFollowsNoLink(t *testing.T) {
 	users := []spec.User{{Name: "ops", SSHAuthorizedKeys: []string{key1}}}
 	link := func(m *machine, target, at string) {
-		os.MkdirAll(filepath.Dir(filepath.Join(m.root, at)), 0o755)
-		if err := os.Symlink(filepath.Join(m.root, target), filepath.Join(m.root, at)); err != nil {
-			t.Fatal(err)
-		}
+		m.must(os.MkdirAll(filepath.Dir(filepath.Join(m.root, at)), 0o755))
+		m.must(os.Symlink(filepath.Join(m.root, target), filepath.Join(m.root, at)))
 	}
 	m := newMachine(t)
 	m.write("precious", "old\n")

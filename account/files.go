@@ -46,7 +46,7 @@ func (c *changer) revoke(everybody []person) {
 			name, ours := strings.CutPrefix(e.Name(), own.prefix)
 			switch {
 			case strings.HasPrefix(e.Name(), "."+own.prefix): // half written; if it stays, it does no harm
-				os.Remove(path)
+				_ = os.Remove(path)
 			case ours && !named(name):
 				if err := c.remove(name, path, own.what); err != nil {
 					c.errs = append(c.errs, fmt.Errorf("cannot take %s from user %s: %w", own.what, name, err))

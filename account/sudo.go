@@ -52,7 +52,7 @@ func (c *changer) sudo(ctx context.Context, u spec.User) error {
 // holds a dot, so that sudo passes over it.
 func (c *changer) checkSudoers(ctx context.Context, path, text string) error {
 	tmp := filepath.Join(filepath.Dir(path), "."+filepath.Base(path)+".check")
-	defer os.Remove(tmp)
+	defer func() { _ = os.Remove(tmp) }()
 	if err := atomicfile.Write(tmp, []byte(text), 0o440); err != nil {
 		return err
 	}

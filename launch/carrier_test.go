@@ -14,8 +14,9 @@ const bare = "#bootswain\nversion: 1\nusers: [{name: ops}]\n"
 func zip(text string) string {
 	var b bytes.Buffer
 	w := gzip.NewWriter(&b)
-	w.Write([]byte(text))
-	w.Close()
+	if _, err := w.Write([]byte(text)); err != nil || w.Close() != nil {
+		panic("a buffer takes everything")
+	}
 	return b.String()
 }
 

@@ -17,12 +17,10 @@ import (
 	"github.com/aws/smithy-go/logging"
 )
 
-// The IMDS answers from the host itself, in milliseconds; what takes longer
-// than this will not come.
-const (
-	dialTimeout   = 2 * time.Second
-	answerTimeout = 5 * time.Second // for the whole of one request, where ctx allows as much
-)
+// answerTimeout bounds one request as a whole, where ctx allows as much. The
+// IMDS answers from the host itself, in milliseconds; what takes longer than
+// this will not come.
+const answerTimeout = 5 * time.Second
 
 // metadata asks one IMDS. Every request is made once, with a version 2 token.
 type metadata struct {
@@ -32,10 +30,8 @@ type metadata struct {
 
 func newMetadata(endpoint string) metadata {
 	last := &witness{transport: &http.Transport{ // no proxy: the address is link-local
-		DialContext:           (&net.Dialer{Timeout: dialTimeout}).DialContext,
-		ResponseHeaderTimeout: answerTimeout,
-		MaxIdleConns:          1,
-		IdleConnTimeout:       answerTimeout,
+		MaxIdleConns:    1,
+		IdleConnTimeout: answerTimeout,
 	}}
 	return metadata{last: last, client: imds.New(imds.Options{
 		Endpoint:          endpoint,
@@ -142,8 +138,8 @@ func (m metadata) get(ctx context.Context, what string, ask func(context.Context
 	m.last.forget()
 	body, err := ask(askCtx)
 	if err == nil {
-		defer body.Close()
 		text, err = io.ReadAll(body)
+		_ = body.Close() // the SDK has read it to its end
 	}
 	switch {
 	case err == nil:

@@ -37,6 +37,9 @@ func newService() *service {
 	}}
 }
 
+// say answers; whether the client still listens is for the client to tell.
+func say(w io.Writer, text string) { _, _ = io.WriteString(w, text) }
+
 func (s *service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.requests = append(s.requests, r.Method+" "+r.URL.Path)
 	if s.override != nil && s.override(w, r) {
@@ -48,7 +51,7 @@ func (s *service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 		w.Header().Set("X-Aws-Ec2-Metadata-Token-Ttl-Seconds", "300")
-		io.WriteString(w, "TOKEN")
+		say(w, "TOKEN")
 		return
 	}
 	text, ok := s.paths[r.URL.Path]
@@ -58,7 +61,7 @@ func (s *service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case !ok:
 		http.NotFound(w, r)
 	default:
-		io.WriteString(w, text)
+		say(w, text)
 	}
 }
 
@@ -118,10 +121,11 @@ func TestFaults(t *testing.T) {
 			}
 			if closeAfter {
 				c, _, err := w.(http.Hijacker).Hijack()
-				if err == nil {
-					io.WriteString(c, answer)
-					c.Close()
+				if err != nil {
+					panic(err)
 				}
+				say(c, answer)
+				_ = c.Close()
 				return true
 			}
 			<-r.Context().Done()
@@ -150,14 +154,14 @@ func TestFaults(t *testing.T) {
 		{"user-data no http", conn(userData, "hello\r\n\r\n", true), "IMDS gave no usable answer for user-data: "},
 		{"user-data endless", func(w http.ResponseWriter, r *http.Request) bool {
 			if r.URL.Path == userData {
-				w.Write(make([]byte, maxUserData+1))
+				say(w, strings.Repeat("#", maxUserData+1))
 			}
 			return r.URL.Path == userData
 		}, "IMDS gave more than 1048576 bytes for user-data"},
 		{"identity 404", status(identity, 404), "IMDS has no instance-identity/document"},
 		{"identity empty", func(w http.ResponseWriter, r *http.Request) bool {
 			if r.URL.Path == identity {
-				io.WriteString(w, "{}")
+				say(w, "{}")
 			}
 			return r.URL.Path == identity
 		}, "IMDS gave an instance-identity/document without an instance id"},
@@ -193,7 +197,7 @@ func TestFetchNobodyListens(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l.Close()
+	_ = l.Close()
 	_, err = Fetch(t.Context(), Source{Endpoint: "http://" + l.Addr().String()})
 	if want := "cannot read launch data: IMDS refuses connections"; err == nil || err.Error() != want {
 		t.Errorf("got %v, want %s", err, want)

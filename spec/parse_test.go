@@ -23,16 +23,13 @@ const key1 = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIBfVf1Yp4rbMQZLEbuFCVg37EMaHb3
 // sealed is a volume key sealed to an identity that nobody has.
 var sealed = func() []byte {
 	id, err := age.GenerateX25519Identity()
-	if err != nil {
-		panic(err)
-	}
+	must(err)
 	var b bytes.Buffer
 	w, err := age.Encrypt(&b, id.Recipient())
-	if err != nil {
-		panic(err)
-	}
-	w.Write(make([]byte, 64))
-	w.Close()
+	must(err)
+	_, err = w.Write(make([]byte, 64))
+	must(err)
+	must(w.Close())
 	return b.Bytes()
 }()
 
@@ -41,9 +38,16 @@ var sealed64 = base64.StdEncoding.EncodeToString(sealed)
 func armored() string {
 	var b strings.Builder
 	w := armor.NewWriter(&b)
-	w.Write(sealed)
-	w.Close()
+	_, err := w.Write(sealed)
+	must(err)
+	must(w.Close())
 	return b.String()
+}
+
+func must(err error) {
+	if err != nil {
+		panic(err)
+	}
 }
 
 func indent(text, by string) string {
@@ -279,7 +283,7 @@ func TestSoundUsers(t *testing.T) {
 		want      []string
 	}{
 		{"volume fault", "version: 1\nusers: [{name: ops}]\nvolumes: {data: {ebz: 1}}\n", []string{"ops"}},
-		{"misspelt expires", "version: 1\nusers: [{name: ops}, {name: dba, expries: 2027-01-31T00:00:00Z}]\n", []string{"ops"}},
+		{"misspelt expires", "version: 1\nusers: [{name: ops}, {name: dba, expire: 2027-01-31T00:00:00Z}]\n", []string{"ops"}},
 		{"same name", "version: 1\nusers: [{name: ops, sudo: true}, {name: ops}, {name: dba}]\n", []string{"dba"}},
 		{"same name, one faulty", "version: 1\nusers: [{name: ops, sudo: 1}, {name: ops}]\n", nil},
 		{"users twice", "version: 1\nusers: [{name: ops}]\nusers: [{name: ops, expires: 2027-01-31T00:00:00Z}]\n", nil},

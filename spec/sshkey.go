@@ -19,6 +19,9 @@ var sshKeyTypes = []string{
 	ssh.KeyAlgoECDSA256, ssh.KeyAlgoECDSA384, ssh.KeyAlgoECDSA521, ssh.KeyAlgoSKECDSA256,
 }
 
+// dsa is the type of the keys that people still have and that are not taken.
+const dsa = "ssh-dss"
+
 // minRSABits is OpenSSH's RequiredRSASize as Debian and NIST recommend it.
 const minRSABits = 2048
 
@@ -52,7 +55,7 @@ func CheckSSHKey(line string) error {
 	if _, isCert := key.(*ssh.Certificate); isCert {
 		return errors.New("is a certificate, not a key")
 	}
-	if key.Type() == ssh.InsecureKeyAlgoDSA {
+	if key.Type() == dsa {
 		return errors.New("is a DSA key, which is too weak; use ssh-ed25519")
 	}
 	if !slices.Contains(sshKeyTypes, key.Type()) {
@@ -69,7 +72,7 @@ func CheckSSHKey(line string) error {
 // whyNoKey finds the reason that the ssh package does not give.
 func whyNoKey(line string) string {
 	words := strings.Fields(line)
-	i := slices.IndexFunc(words, func(w string) bool { return slices.Contains(sshKeyTypes, w) || w == ssh.InsecureKeyAlgoDSA })
+	i := slices.IndexFunc(words, func(w string) bool { return slices.Contains(sshKeyTypes, w) || w == dsa })
 	switch {
 	case i < 0:
 		return "is no SSH public key: no key type such as ssh-ed25519 in it"

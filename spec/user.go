@@ -138,11 +138,12 @@ func (r *reader) sudo(n *yaml.Node, path string) []string {
 		return nil
 	}
 	var rules []string
-	if n.Kind == yaml.ScalarNode && n.ShortTag() == "!!str" {
+	switch {
+	case n.Kind == yaml.ScalarNode && n.ShortTag() == "!!str":
 		rules = []string{n.Value}
-	} else if n.Kind == yaml.SequenceNode {
+	case n.Kind == yaml.SequenceNode:
 		rules, _ = r.texts(n, path, "")
-	} else {
+	default:
 		r.wrongType(n, path, "true, false, a sudoers rule or a list of them")
 	}
 	for i, rule := range rules {
