@@ -64,7 +64,9 @@ func (h Host) device(volume string) (string, error) {
 		return "", fmt.Errorf("cannot read the mount table: %w", err)
 	}
 	defer f.Close()
-	mounts, err := mountinfo.GetMountsFromReader(f, mountinfo.SingleEntryFilter(h.Directory))
+	mounts, err := mountinfo.GetMountsFromReader(f, func(m *mountinfo.Info) (skip, stop bool) {
+		return m.Mountpoint != h.Directory, false
+	})
 	if err != nil {
 		return "", fmt.Errorf("cannot read the mount table: %w", err)
 	}

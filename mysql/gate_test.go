@@ -1,0 +1,57 @@
+package mysql
+
+import (
+	"errors"
+	"testing"
+
+	"bootswain/internal/situation"
+)
+
+func TestGate(t *testing.T) {
+	say := func(w situation.Word, subject, text, next string) *situation.Situation {
+		return &situation.Situation{Word: w, Subject: subject, Text: text, Next: next}
+	}
+	ready := say(situation.Ready, "data", "mounted on /srv/data", "")
+	lost := errors.New("vol-0a33 lost 03:12:07")
+	for _, tt := range []struct {
+		name string
+		view View
+		live error
+		want string // "" lets the server start
+	}{
+		{"nothing known", View{}, nil,
+			"HELD mariadb: launch data not read yet; it may name a volume for the databases\n  next: nothing, starts by itself; if it stays so: journalctl -u bootswain"},
+		{"bootswain is off", View{Off: true, Known: true}, nil,
+			"HELD mariadb: bootswain=off is on the kernel command line; where the databases are was not looked up\n  next: reboot without bootswain=off"},
+		{"launch data cannot be read", View{Trouble: say(situation.Waiting, "launch data", "IMDS does not answer", "nothing, retried")}, nil,
+			"HELD mariadb: launch data not read yet; WAITING launch data: IMDS does not answer\n  next: nothing, retried"},
+		{"nobody asked", View{Known: true}, nil, ""},
+		{"nobody asked, whatever is mounted", View{Known: true}, lost, ""},
+		{"no word of the volume", View{Known: true, Volume: "data"}, nil,
+			"HELD mariadb: volume data is not ready yet\n  next: nothing, starts by itself; if it stays so: journalctl -u bootswain"},
+		{"a volume that waits", View{Known: true, Volume: "data", State: say(situation.Waiting, "data", "3 of 4 volumes", "nothing")}, nil,
+			"HELD mariadb: WAITING data: 3 of 4 volumes\n  next: nothing"},
+		{"a volume taken down", View{Known: true, Volume: "data", State: say(situation.Down, "data", "by ops", "bootswain up data")}, nil,
+			"HELD mariadb: DOWN data: by ops\n  next: bootswain up data"},
+		{"a volume being made", View{Known: true, Volume: "data", State: say(situation.Working, "data", "mkfs.xfs", "nothing")}, nil,
+			"HELD mariadb: WORKING data: mkfs.xfs\n  next: nothing"},
+		{"refused", View{Known: true, Volume: "data", State: say(situation.Refused, "data", "holds ext4", "discard it")}, nil,
+			"HELD mariadb: REFUSED data: holds ext4\n  next: discard it"},
+		{"the daemon says ready, the machine does not", View{Known: true, Volume: "data", State: ready}, lost,
+			"HELD mariadb: vol-0a33 lost 03:12:07\n  next: bootswain status"},
+		{"ready", View{Known: true, Volume: "data", State: ready}, nil, ""},
+		{"slow but there", View{Known: true, Volume: "data", State: say(situation.Degraded, "data", "slow", "")}, nil, ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			err := Gate("mariadb", tt.view, tt.live)
+			if tt.want == "" {
+				wantError(t, err, "")
+				return
+			}
+			s := situation.Of(err)
+			if s == nil || s.String() != tt.want {
+				t.Errorf("got  %v\nwant %s", s, tt.want)
+			}
+		})
+	}
+}

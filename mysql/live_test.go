@@ -1,0 +1,100 @@
+package mysql
+
+import (
+	"context"
+	"errors"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+const (
+	volumeMount = "60 28 253:0 / /srv/data rw,noatime shared:30 - xfs /dev/mapper/bootswain-data rw\n"
+	rootMount   = "28 1 259:1 / / rw shared:1 - ext4 /dev/nvme0n1p1 rw\n"
+	idle        = "100 0 800 5 200 0 1600 9 0 12 14 0 0 0 0 0 0\n"
+	busy        = "100 0 800 5 200 0 1600 9 7 12 14 0 0 0 0 0 0\n"
+)
+
+// machine is a folder that looks like /proc, /sys and the directory.
+func machine(t *testing.T, bind string, files map[string]string) Host {
+	t.Helper()
+	root := t.TempDir()
+	h := Host{Proc: filepath.Join(root, "proc"), Sys: filepath.Join(root, "sys"), Directory: filepath.Join(root, "mysql"), Members: func() error { return nil }}
+	write(t, root, map[string]string{
+		"proc/self/mountinfo":         rootMount + volumeMount + strings.ReplaceAll(bind, "DIR", h.Directory),
+		"sys/dev/block/253:0/dm/name": "bootswain-data\n",
+		"sys/dev/block/253:0/stat":    idle,
+		"sys/dev/block/253:1/dm/name": "bootswain-other\n",
+	})
+	write(t, root, files)
+	return h
+}
+
+func TestLive(t *testing.T) {
+	const good = "61 28 253:0 /mysql DIR rw,noatime shared:30 - xfs /dev/mapper/bootswain-data rw\n"
+	ours := map[string]string{"mysql/.bootswain": "x", "mysql/mysql/": ""}
+	with := func(name, content string) map[string]string {
+		m := map[string]string{name: content}
+		for k, v := range ours {
+			m[k] = v
+		}
+		return m
+	}
+	gone := errors.New("vol-0a33 is gone")
+	for _, tt := range []struct {
+		name    string
+		bind    string
+		files   map[string]string
+		members error
+		want    string
+	}{
+		{"all well", good, ours, nil, ""},
+		{"nothing mounted", "", ours, nil, "is not mounted from volume data"},
+		{"another disk", "61 28 259:9 / DIR rw - ext4 /dev/nvme9n1 rw\n", ours, nil, "is mounted from /dev/nvme9n1, not from volume data"},
+		{"another volume of ours", "61 28 253:1 /mysql DIR rw - xfs /dev/mapper/bootswain-other rw\n", ours, nil, "is mounted from /dev/mapper/bootswain-other, not from volume data"},
+		{"another directory", "61 28 253:0 /backup DIR rw - xfs /dev/mapper/bootswain-data rw\n", ours, nil, "shows /backup of volume data, not /mysql"},
+		{"hidden by another mount", good + "70 61 0:44 / DIR rw - tmpfs tmpfs rw\n", ours, nil, "is mounted from tmpfs, not from volume data"},
+		{"uncovered again", "70 61 0:44 / DIR rw - tmpfs tmpfs rw\n" + good, ours, nil, ""},
+		{"a member is gone", good, ours, gone, "vol-0a33 is gone"},
+		{"requests without end", good, with("sys/dev/block/253:0/stat", busy), nil, "volume data does not answer: 7 requests, none finished in 250ms"},
+		{"no statistics", good, with("sys/dev/block/253:0/stat", "1 2 x"), nil, "cannot read the device's statistics"},
+		{"no sentinel", good, map[string]string{"mysql/mysql/": ""}, nil, "has no .bootswain, so it was not made for this"},
+		{"no system tables", good, map[string]string{"mysql/.bootswain": "x"}, nil, "holds no system tables"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			h := machine(t, tt.bind, tt.files)
+			h.Members = func() error { return tt.members }
+			wantError(t, h.Live(context.Background(), "data"), tt.want)
+		})
+	}
+}
+
+// TestLiveEndsInTime: a caller who has less time gets the answer earlier.
+func TestLiveEndsInTime(t *testing.T) {
+	h := machine(t, "61 28 253:0 /mysql DIR rw - xfs /dev/mapper/bootswain-data rw\n",
+		map[string]string{"mysql/.bootswain": "x", "mysql/mysql/": "", "sys/dev/block/253:0/stat": busy})
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Millisecond)
+	defer cancel()
+	start := time.Now()
+	if err := h.Live(ctx, "data"); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("error = %v, want the deadline", err)
+	}
+	if took := time.Since(start); took > progressLimit {
+		t.Errorf("took %s", took)
+	}
+}
+
+func TestReadIO(t *testing.T) {
+	dir := t.TempDir()
+	write(t, dir, map[string]string{"stat": busy})
+	got, err := readIO(dir)
+	if want := (ioCount{finished: 300, inFlight: 7}); err != nil || got != want {
+		t.Errorf("readIO = %+v, %v, want %+v", got, err, want)
+	}
+	if _, err := readIO(t.TempDir()); !errors.Is(err, syscall.ENOENT) {
+		t.Errorf("error = %v, want no such file", err)
+	}
+}
