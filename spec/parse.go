@@ -80,8 +80,8 @@ func (r *reader) spec(n *yaml.Node) *Spec {
 			mysql = func() { s.MySQL = r.mysql(n, path, volumes) } // volumes may stand below it
 		},
 		"health":     func(n *yaml.Node, path string) { s.Health = r.health(n, path) },
-		"role":       r.unsupported("roles are not supported by this version"),
-		"users_from": r.unsupported("users from outside the launch data are not supported by this version"),
+		"role":       r.unsupported("write out what the role would add"),
+		"users_from": r.unsupported("list them under users"),
 	})
 	if mysql != nil {
 		mysql()
@@ -144,8 +144,8 @@ func (r *reader) health(n *yaml.Node, path string) Health {
 
 // unsupported is a reader of a key that the design knows and this version
 // cannot carry out.
-func (r *reader) unsupported(message string) func(*yaml.Node, string) {
-	return func(n *yaml.Node, path string) { r.fault(n, path, "", "%s", message) }
+func (r *reader) unsupported(hint string) func(*yaml.Node, string) {
+	return func(n *yaml.Node, path string) { r.fault(n, path, hint, "is not supported by this version") }
 }
 
 // hasKey tells whether the mapping n has the key at all, sound or not.

@@ -140,7 +140,7 @@ func TestFaults(t *testing.T) {
 		{"secret as key", "version: 1\nvolumes: {data: {" + ids + ", mount: /srv/data, encryption: {AGE-SECRET-KEY-1QQQQQQQQQQQQQQQQQQQQ}}}\n", []string{`2:86: volumes.data.encryption."AGE-SECR…" unknown`}},
 		{"version text", "version: '1'\n", []string{"1:10: version must be the number 1, not text"}},
 		{"unknown", "version: 1\nvolume: {}\nzzzzz: 1\n", []string{"2:1: volume unknown (volumes?)", "3:1: zzzzz unknown"}},
-		{"later", "version: 1\nrole: database\nusers_from: ssm:/x\n", []string{"2:7: role roles are not supported by this version", "3:13: users_from users from outside the launch data are not supported by this version"}},
+		{"later", "version: 1\nrole: database\nusers_from: ssm:/x\n", []string{"2:7: role is not supported by this version (write out what the role would add)", "3:13: users_from is not supported by this version (list them under users)"}},
 		{"twice", "version: 1\nversion: 1\n", []string{"2:1: version given twice"}},
 		{"key types", "version: 1\n1: 2\n<<: {}\n? [a]\n: b\n", []string{
 			"2:1: has a key that is a number instead of text (quote it if it is a name)",
@@ -161,7 +161,7 @@ func TestFaults(t *testing.T) {
 
 		{"user keys", user("name: ops\nexprires: 2027-01-31T00:00:00Z\nssh-authorized-keys: []\npasswd: x\nuid: 1"), []string{
 			"4:5: users.ops.exprires unknown (expires?)", "5:5: users.ops.ssh-authorized-keys unknown (ssh_authorized_keys?)",
-			"6:13: users.ops.passwd is not supported: people log in with SSH keys, never with a password", "7:10: users.ops.uid is not supported by this version",
+			"6:13: users.ops.passwd is not supported by this version (people log in with SSH keys)", "7:10: users.ops.uid is not supported by this version",
 		}},
 		{"user default", "version: 1\nusers: [default]\n", []string{"2:9: users[0] must be a mapping (leave this line out: the default user gets the EC2 key pair without it)"}},
 		{"user nameless", user("sudo: true"), []string{"3:5: users[0].name missing"}},
@@ -194,7 +194,7 @@ func TestFaults(t *testing.T) {
 		{"ebs none", volume("mount: /srv/data\nebs: {}"), []string{"5:10: volumes.data.ebs names no devices (ids: [vol-…] or devices: [/dev/sdf])"}},
 		{"ebs both", volume("mount: /srv/data\nebs: {ids: [vol-01234567], devices: [/dev/sdf]}"), []string{"5:41: volumes.data.ebs.devices contradicts ids (keep one of them)"}},
 		{"ebs later", volume("mount: /srv/data\nebs: {tags: {a: b}, count: 2}"), []string{
-			"5:17: volumes.data.ebs.tags is not supported by this version: name ids or devices", "5:32: volumes.data.ebs.count is not supported by this version: name ids or devices"}},
+			"5:17: volumes.data.ebs.tags is not supported by this version (name ids or devices)", "5:32: volumes.data.ebs.count is not supported by this version (name ids or devices)"}},
 		{"ids", volume("mount: /srv/data\nebs: {ids: [vol-0a33, vol-01234567, vol-01234567]}"), []string{
 			`5:17: volumes.data.ebs.ids[0] "vol-0a33" is not a volume id (vol- and 17 hexadecimal digits)`, `5:41: volumes.data.ebs.ids[2] "vol-01234567" is given twice`}},
 		{"ids none", volume("mount: /srv/data\nebs: {ids: []}"), []string{"5:16: volumes.data.ebs.ids names 0 devices; a volume has 1 to 16"}},
@@ -209,7 +209,7 @@ func TestFaults(t *testing.T) {
 			"8:48: volumes.data.wipe[1].found missing (the fingerprint that the refusal printed)", "8:81: volumes.data.wipe[2].volume missing", "8:98: volumes.data.wipe[3] must be a mapping, not text"}},
 		{"encryption none", volume(ids + "\nmount: /srv/data\nencryption: none"), []string{"6:17: volumes.data.encryption none is not supported by this version (encryption: {sealed: …})"}},
 		{"encryption later", volume(ids + "\nmount: /srv/data\nencryption: {kms: {}, key: hunter2}"), []string{
-			"6:23: volumes.data.encryption.kms is not supported by this version: the key is given as sealed", "6:27: volumes.data.encryption.key unknown"}},
+			"6:23: volumes.data.encryption.kms is not supported by this version (the key is given as sealed)", "6:27: volumes.data.encryption.key unknown"}},
 		{"encryption empty", volume(ids + "\nmount: /srv/data\nencryption: {}"), []string{"6:17: volumes.data.encryption.sealed missing (the output of bootswain seal)"}},
 		{"sealed", volume(ids + "\nmount: /srv/data\nencryption: {sealed: hunter2}"), []string{"6:26: volumes.data.encryption.sealed is neither age armor nor base64, or was cut short (the output of bootswain seal)"}},
 		{"sealed other", volume(ids + "\nmount: /srv/data\nencryption: {sealed: aHVudGVyMg==}"), []string{"6:26: volumes.data.encryption.sealed is not an age ciphertext, or was cut short (the output of bootswain seal)"}},
@@ -218,7 +218,7 @@ func TestFaults(t *testing.T) {
 			`6:24: volumes.data.filesystem.type "ext4" is not supported by this version (xfs)`, `6:40: volumes.data.filesystem.options "noauto" is for bootswain to say (leave it out)`,
 			`6:48: volumes.data.filesystem.options "a b" is not a mount option`, `6:64: volumes.data.filesystem.options "noatime" is given twice`}},
 		{"instance store", volume("instance_store: all\nmount: /mnt/scratch\nencryption: ephemeral"), []string{
-			"4:21: volumes.data.instance_store is not supported by this version: volumes are made of EBS volumes", "6:17: volumes.data.encryption ephemeral is not supported by this version (encryption: {sealed: …})"}},
+			"4:21: volumes.data.instance_store is not supported by this version (volumes are made of EBS volumes)", "6:17: volumes.data.encryption ephemeral is not supported by this version (encryption: {sealed: …})"}},
 		{"overdue", volume(ids + "\nmount: /srv/data\noverdue_after: 5\nrequired: maybe"), []string{
 			"6:20: volumes.data.overdue_after must be text, not a number (quote it)", "7:15: volumes.data.required must be true or false, not text"}},
 		{"overdue long", volume(ids + "\nmount: /srv/data\noverdue_after: 53w"), []string{`6:20: volumes.data.overdue_after "53w" is not a duration of at most 52 weeks (as in 90s, 5m, 2h30m, 3d or 1w)`}},

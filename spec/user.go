@@ -63,10 +63,10 @@ func (r *reader) user(n *yaml.Node, path string) (u User, nameNode *yaml.Node, w
 		},
 	}
 	for _, key := range []string{"passwd", "hashed_passwd", "plain_text_passwd"} {
-		keys[key] = r.unsupported("is not supported: people log in with SSH keys, never with a password")
+		keys[key] = r.unsupported("people log in with SSH keys")
 	}
 	for _, key := range []string{"uid", "homedir", "primary_group", "inactive", "system", "ssh_import_id"} {
-		keys[key] = r.unsupported("is not supported by this version")
+		keys[key] = r.unsupported("")
 	}
 	r.mapping(n, path, keys)
 	r.required(n, path, "name", "")

@@ -78,7 +78,7 @@ func (r *reader) encryption(n *yaml.Node, path string) (e Encryption) {
 		},
 	}
 	for _, key := range []string{"kms", "secretsmanager", "ssm", "recovery"} {
-		known[key] = r.unsupported("is not supported by this version: the key is given as sealed")
+		known[key] = r.unsupported("the key is given as sealed")
 	}
 	r.mapping(n, path, known)
 	if n.Kind == yaml.MappingNode && len(n.Content) == 0 {

@@ -60,7 +60,7 @@ func (r *reader) volume(name string, n *yaml.Node, path string) Volume {
 		"wipe": func(n *yaml.Node, path string) {
 			wipe = func() { v.Wipe = r.wipe(n, path, v.EBS.IDs) } // ebs may stand below it
 		},
-		"instance_store": r.unsupported("is not supported by this version: volumes are made of EBS volumes"),
+		"instance_store": r.unsupported("volumes are made of EBS volumes"),
 	})
 	if wipe != nil {
 		wipe()
@@ -93,9 +93,9 @@ func (r *reader) ebs(n *yaml.Node, path string) (e EBS) {
 		"devices": func(n *yaml.Node, path string) {
 			e.Devices = r.devices(n, path, deviceName, "as in the launch template: /dev/sdf or /dev/xvdf", "is not a device name of EC2")
 		},
-		"tags":    r.unsupported("is not supported by this version: name ids or devices"),
-		"count":   r.unsupported("is not supported by this version: name ids or devices"),
-		"restore": r.unsupported("is not supported by this version: name ids or devices"),
+		"tags":    r.unsupported("name ids or devices"),
+		"count":   r.unsupported("name ids or devices"),
+		"restore": r.unsupported("name ids or devices"),
 	})
 	selects := func(key string) bool { return key == "ids" || key == "devices" || key == "tags" || key == "restore" }
 	if n.Kind == yaml.MappingNode && !slices.ContainsFunc(keysOf(n), selects) {
