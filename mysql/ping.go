@@ -57,11 +57,12 @@ func readGreeting(r io.Reader) (string, error) {
 	switch packet[0] {
 	case 10:
 		version, _, found := bytes.Cut(packet[1:], []byte{0})
+		// MariaDB says a version that old replicas understand before its own.
+		version = bytes.TrimPrefix(version, []byte("5.5.5-"))
 		if !found || len(version) == 0 {
 			return "", errors.New("no database answers here: a greeting without a version")
 		}
-		// MariaDB says a version that old replicas understand before its own.
-		return printable(bytes.TrimPrefix(version, []byte("5.5.5-"))), nil
+		return printable(version), nil
 	case 0xff:
 		if len(packet) < 3 {
 			return "", errors.New("the server turns connections away without a word")

@@ -32,6 +32,7 @@ func TestReadGreeting(t *testing.T) {
 		{"ssh", "SSH-2.0-OpenSSH_10.0\r\n", "", "no database answers here: a greeting of 4739923 bytes"},
 		{"an older protocol", "\x02\x00\x00\x00\x09\x00", "", "a greeting of protocol 9"},
 		{"no end of the version", "\x03\x00\x00\x00\x0a12", "", "a greeting without a version"},
+		{"only the prefix", "\x08\x00\x00\x00\x0a5.5.5-\x00", "", "a greeting without a version"},
 		{"no version", "\x03\x00\x00\x00\x0a\x00\x00", "", "a greeting without a version"},
 		{"a version to fool a terminal", "\x06\x00\x00\x00\x0a\x1b[1m\x00", "?[1m", ""},
 	} {
