@@ -1,0 +1,271 @@
+package fakehost
+
+import (
+	"bytes"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+
+	"bootswain/internal/run"
+	"bootswain/luks"
+)
+
+// cryptOffset is where the data of an encrypted device begins.
+const cryptOffset = 16 << 20
+
+// headerSize is the size of one copy of a header.
+const headerSize = 16 << 10
+
+// crypt is what a mapping has beside its device.
+type crypt struct {
+	name  string
+	uuid  string
+	pad   byte   // the volume key of the model: a byte for an exclusive or
+	under string // file
+	size  int64
+}
+
+// flush encrypts what the mapping holds.
+func (c *crypt) flush(n *node) error {
+	return copyData(c.under, cryptOffset, n.file, 0, n.size, c.pad)
+}
+
+// fill decrypts what is below the mapping.
+func (c *crypt) fill(n *node) error {
+	return copyData(n.file, 0, c.under, cryptOffset, n.size, c.pad)
+}
+
+// header is the LUKS2 metadata that the model writes; Digest is how it knows the
+// key, and Pad the volume key.
+type header struct {
+	Keyslots map[string]slot            `json:"keyslots"`
+	Tokens   map[string]json.RawMessage `json:"tokens"`
+	Segments map[string]segment         `json:"segments"`
+	Digests  map[string]any             `json:"digests"`
+	Config   map[string]any             `json:"config"`
+	Pad      byte                       `json:"pad"`
+	Digest   string                     `json:"digest"`
+
+	seq   uint64
+	uuid  string
+	label string
+	sub   string
+}
+
+type slot struct {
+	Type string `json:"type"`
+}
+
+type segment struct {
+	Type       string `json:"type"`
+	Offset     string `json:"offset"`
+	Size       string `json:"size"`
+	Encryption string `json:"encryption"`
+	SectorSize int    `json:"sector_size"`
+}
+
+// copyBytes is one copy of the header, in the format of LUKS2.
+func (h *header) copyBytes(secondary bool) []byte {
+	b := make([]byte, headerSize)
+	copy(b, "LUKS\xba\xbe\x00\x02")
+	if secondary {
+		copy(b, "SKUL")
+		binary.BigEndian.PutUint64(b[256:], headerSize)
+	}
+	binary.BigEndian.PutUint64(b[8:], headerSize)
+	binary.BigEndian.PutUint64(b[16:], h.seq)
+	copy(b[24:72], h.label)
+	copy(b[72:], "sha256")
+	copy(b[168:208], h.uuid)
+	copy(b[208:256], h.sub)
+	text, err := json.Marshal(h)
+	if err != nil {
+		panic(err)
+	}
+	copy(b[4096:], text)
+	sum := sha256.Sum256(b)
+	copy(b[448:], sum[:])
+	return b
+}
+
+// write writes both copies, one after the other, each in two parts: the power
+// may fail in the middle of a copy.
+func (m *Machine) writeHeader(file string, h *header) error {
+	h.seq++
+	first, second := h.copyBytes(false), h.copyBytes(true)
+	return m.all(
+		func() error { return put(file, 0, first[:4096]) },
+		func() error { return put(file, 4096, first[4096:]) },
+		func() error { return put(file, headerSize, second[:4096]) },
+		func() error { return put(file, headerSize+4096, second[4096:]) },
+	)
+}
+
+// readHeader reads the newest whole copy, as cryptsetup does; nil for none.
+func readHeader(file string, at int64) *header {
+	var best *header
+	for i := range int64(2) {
+		b := get(file, at+i*headerSize, headerSize)
+		sum := bytes.Clone(b[448:480])
+		clear(b[448:512])
+		if want := sha256.Sum256(b); !bytes.Equal(want[:], sum) {
+			continue
+		}
+		h := &header{seq: binary.BigEndian.Uint64(b[16:]), label: text(b[24:72]), uuid: text(b[168:208]), sub: text(b[208:256])}
+		area, _, _ := bytes.Cut(b[4096:], []byte{0})
+		if json.Unmarshal(area, h) == nil && (best == nil || h.seq > best.seq) {
+			best = h
+		}
+	}
+	return best
+}
+
+func text(b []byte) string {
+	t, _, _ := bytes.Cut(b, []byte{0})
+	return string(t)
+}
+
+func digest(key []byte) string {
+	sum := sha256.Sum256(key)
+	return hex.EncodeToString(sum[:])
+}
+
+// checkHeader notes it if a header that says ready is written over.
+func (m *Machine) checkHeader(file string, at int64, what, by string) {
+	h := readHeader(file, at)
+	if h == nil {
+		return
+	}
+	for _, t := range h.Tokens {
+		var token struct{ Intent luks.Intent }
+		if json.Unmarshal(t, &token) == nil && token.Intent == luks.Ready {
+			m.destroyed(fmt.Sprintf("the ready volume %s on %s", h.label, what), by)
+		}
+	}
+}
+
+func (m *Machine) cryptsetup(c run.Cmd, options map[string]string, words []string) error {
+	switch words[0] {
+	case "luksFormat":
+		return m.luksFormat(c, options, words[1])
+	case "token":
+		return m.token(c, options, words[2])
+	case "open":
+		return m.openCrypt(c, words[1], words[2])
+	case "close":
+		return m.closeCrypt(c, words[1])
+	}
+	return exit(c, 1, "unknown action")
+}
+
+func (m *Machine) luksFormat(c run.Cmd, options map[string]string, path string) error {
+	n, err := m.device(c, 4, path)
+	if err != nil {
+		return err
+	}
+	if m.busy(n) {
+		return exit(c, 5, "Cannot exclusively open %s, device in use.", path)
+	}
+	m.checkHeader(n.file, 0, m.labels([]string{n.name})[0], "luksFormat")
+	noise := make([]byte, 512<<10)
+	rand.Read(noise)
+	sector, _ := strconv.Atoi(options["--sector-size"])
+	h := &header{
+		Keyslots: map[string]slot{}, Tokens: map[string]json.RawMessage{}, Digests: map[string]any{}, Config: map[string]any{},
+		Segments: map[string]segment{"0": {"crypt", strconv.Itoa(cryptOffset), "dynamic", options["--cipher"], sector}},
+		uuid:     options["--uuid"], label: options["--label"], sub: options["--subsystem"], Pad: noise[0] | 1,
+	}
+	if err := m.all(
+		func() error { return put(n.file, 0, make([]byte, 1<<20)) },
+		func() error { return put(n.file, 32<<10, noise[:256<<10]) },
+		func() error { return put(n.file, 288<<10, noise[256<<10:]) },
+	); err != nil {
+		return err
+	}
+	if err := m.writeHeader(n.file, h); err != nil {
+		return err
+	}
+	h.Keyslots["0"], h.Digest = slot{"luks2"}, digest(c.Stdin)
+	return m.writeHeader(n.file, h)
+}
+
+func (m *Machine) token(c run.Cmd, options map[string]string, path string) error {
+	n, err := m.device(c, 4, path)
+	if err != nil {
+		return err
+	}
+	h := readHeader(n.file, 0)
+	if h == nil {
+		return exit(c, 1, "Device %s is not a valid LUKS device.", path)
+	}
+	if _, there := h.Tokens[options["--token-id"]]; there && !has(options, "--token-replace") {
+		return exit(c, 1, "Token %s in use.", options["--token-id"])
+	}
+	if !json.Valid(c.Stdin) {
+		return exit(c, 1, "Failed to import token from file.")
+	}
+	h.Tokens[options["--token-id"]] = c.Stdin
+	return m.writeHeader(n.file, h)
+}
+
+func (m *Machine) openCrypt(c run.Cmd, path, name string) error {
+	n, err := m.device(c, 4, path)
+	if err != nil {
+		return err
+	}
+	h := readHeader(n.file, 0)
+	switch {
+	case h == nil:
+		return exit(c, 1, "Device %s is not a valid LUKS device.", path)
+	case m.find(m.path("dev/mapper", name)) != nil:
+		return exit(c, 5, "Device %s already exists.", name)
+	case h.Digest == "" || h.Digest != digest(c.Stdin):
+		return exit(c, 2, "No key available with this passphrase.")
+	}
+	return m.all(func() error {
+		for i := 0; ; i++ {
+			kernel := fmt.Sprintf("dm-%d", i)
+			if m.nodes[kernel] != nil {
+				continue
+			}
+			up := &node{name: kernel, file: m.path("run", kernel), size: n.size - cryptOffset, number: fmt.Sprintf("253:%d", i), below: []string{n.name}}
+			up.crypt = &crypt{name: name, uuid: h.uuid, pad: h.Pad, under: n.file, size: up.size}
+			err := errors.Join(os.WriteFile(up.file, nil, 0o600), os.Truncate(up.file, up.size),
+				up.crypt.fill(up))
+			if err != nil {
+				return err
+			}
+			m.add(up)
+			return os.Symlink(filepath.Join("..", kernel), m.path("dev/mapper", name))
+		}
+	})
+}
+
+func (m *Machine) closeCrypt(c run.Cmd, name string) error {
+	n := m.find(m.path("dev/mapper", name))
+	if n == nil {
+		return exit(c, 4, "Device %s is not active.", name)
+	}
+	if m.busy(n) {
+		return exit(c, 5, "Device %s is still in use.", name)
+	}
+	return m.all(func() error { m.flush(); m.remove(n); return nil })
+}
+
+func (m *Machine) dmsetup(c run.Cmd, words []string) error {
+	n := m.find(m.path("dev/mapper", words[1]))
+	if n == nil {
+		return exit(c, 1, "Device %s not found: No such device or address", words[1])
+	}
+	if m.busy(n) {
+		return exit(c, 1, "device-mapper: remove ioctl on %s failed: Device or resource busy", words[1])
+	}
+	return m.all(func() error { m.remove(n); return nil })
+}

@@ -1,0 +1,230 @@
+// Package fakehost is a model machine for tests: EBS volumes as sparse files, a
+// sysfs beside them, and the programs that bootswain runs, which act on the
+// files' real bytes. Superblocks, LUKS2 headers and XFS superblocks are the real
+// formats, so that the readers under test read what they read in life; what is
+// below them is a model: a striped array is a file that is copied from and to
+// its members, and encryption is an exclusive or that changes with each header.
+//
+// Contents stand for all that goes wrong by order: the machine notes when
+// something that was ready is made anew, power can be cut at any step of any
+// program, and a reboot keeps nothing but bytes. It knows no time, no buffers
+// that a cut would lose, and no exclusive opening.
+package fakehost
+
+import (
+	"encoding/binary"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"bootswain/ebs"
+)
+
+// Machine is one model machine. Its methods fail the test on errors that are
+// the test's own.
+type Machine struct {
+	t    testing.TB
+	root string
+
+	mu      sync.Mutex
+	disks   map[string]*disk // by volume id
+	nodes   map[string]*node // by kernel name: what /dev and /sys show
+	mounts  []mounted
+	seq     uint64 // the next diskseq
+	names   int    // the next NVMe number
+	missing map[string]bool
+	steps   int // counted since the machine started
+	cutAt   int // 0: never
+	cut     bool
+
+	// Destroyed says, in words, what was made anew although it held something
+	// that was ready. A right program leaves it empty.
+	Destroyed []string
+	// Commands are the command lines in their order.
+	Commands []string
+	// Immutable are the directories that were made immutable.
+	Immutable []string
+}
+
+// disk is an EBS volume: it outlives reboots and detachment.
+type disk struct {
+	id   string
+	file string
+	size int64
+}
+
+// node is a block device of the running machine.
+type node struct {
+	name   string
+	disk   *disk // of an NVMe device
+	file   string
+	size   int64
+	number string
+	below  []string // kernel names of what it stands on
+	array  *array
+	crypt  *crypt
+}
+
+// New makes a machine without volumes.
+func New(t testing.TB) *Machine {
+	t.Helper()
+	m := &Machine{t: t, root: t.TempDir(), disks: map[string]*disk{}, nodes: map[string]*node{}, missing: map[string]bool{}, seq: 10}
+	for _, dir := range []string{"disks", "run", "dev/mapper", "dev/md", "sys/block", "proc/self", "fs"} {
+		m.must(os.MkdirAll(filepath.Join(m.root, dir), 0o755))
+	}
+	m.writeMounts()
+	return m
+}
+
+// EBS returns where the machine's block devices are looked up.
+func (m *Machine) EBS() ebs.Host {
+	return ebs.Host{Sys: m.path("sys"), Dev: m.path("dev"), Identify: m.identify}
+}
+
+// Proc and Root are the machine's /proc and /.
+func (m *Machine) Proc() string { return m.path("proc") }
+
+// Root is the machine's root directory.
+func (m *Machine) Root() string { return m.path("fs") }
+
+func (m *Machine) path(parts ...string) string {
+	return filepath.Join(append([]string{m.root}, parts...)...)
+}
+
+func (m *Machine) must(err error) {
+	if err != nil {
+		m.t.Helper()
+		m.t.Fatal(err)
+	}
+}
+
+// Create makes blank volumes of that size and attaches them.
+func (m *Machine) Create(size int64, ids ...string) {
+	m.t.Helper()
+	for _, id := range ids {
+		d := &disk{id: id, file: m.path("disks", id), size: size}
+		m.must(os.WriteFile(d.file, nil, 0o600))
+		m.must(os.Truncate(d.file, size))
+		m.disks[id] = d
+	}
+	m.Attach(ids...)
+}
+
+// Attach attaches volumes, each under the next free name.
+func (m *Machine) Attach(ids ...string) {
+	m.t.Helper()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, id := range ids {
+		m.names++
+		d := m.disks[id]
+		m.add(&node{name: fmt.Sprintf("nvme%dn1", m.names), disk: d, file: d.file, size: d.size, number: fmt.Sprintf("259:%d", m.names)})
+	}
+}
+
+// Detach takes volumes away without a word to what stands on them.
+func (m *Machine) Detach(ids ...string) {
+	m.t.Helper()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, id := range ids {
+		for _, n := range m.nodes {
+			if n.disk != nil && n.disk.id == id {
+				m.flush()
+				delete(m.nodes, n.name)
+				m.must(os.RemoveAll(m.path("sys/block", n.name)))
+				m.must(os.Remove(m.path("dev", n.name)))
+			}
+		}
+	}
+	m.show()
+}
+
+// Disk returns the file that holds a volume's bytes.
+func (m *Machine) Disk(id string) string { return m.disks[id].file }
+
+// Copy makes a volume with the content of another, as a snapshot would.
+func (m *Machine) Copy(from, to string) {
+	m.t.Helper()
+	src := m.disks[from]
+	d := &disk{id: to, file: m.path("disks", to), size: src.size}
+	m.must(os.WriteFile(d.file, nil, 0o600))
+	m.must(os.Truncate(d.file, d.size))
+	m.must(copyData(d.file, 0, src.file, 0, src.size, 0))
+	m.disks[to] = d
+	m.Attach(to)
+}
+
+// Missing takes a program away.
+func (m *Machine) Missing(program string) { m.missing[program] = true }
+
+// CutAfter has the power fail at the n-th step from now: the program that is at
+// work stops there, and none runs after it. 0 takes that back.
+func (m *Machine) CutAfter(n int) {
+	m.steps, m.cutAt, m.cut = 0, n, false
+}
+
+// WasCut tells whether the power has failed.
+func (m *Machine) WasCut() bool { return m.cut }
+
+// Reboot starts the machine anew: arrays, mappings and mounts are gone, and
+// volumes get other names than before.
+func (m *Machine) Reboot() {
+	m.t.Helper()
+	m.mu.Lock()
+	m.flush()
+	var ids []string
+	for _, n := range m.nodes {
+		if n.disk != nil {
+			ids = append(ids, n.disk.id)
+		}
+		m.must(os.RemoveAll(m.path("sys/block", n.name)))
+		m.must(os.Remove(m.path("dev", n.name)))
+	}
+	for _, dir := range []string{"dev/mapper", "dev/md"} {
+		m.must(os.RemoveAll(m.path(dir)))
+		m.must(os.MkdirAll(m.path(dir), 0o755))
+	}
+	m.nodes, m.mounts, m.names, m.cut, m.cutAt = map[string]*node{}, nil, 0, false, 0
+	m.writeMounts()
+	m.mu.Unlock()
+	slices.Sort(ids)
+	if m.seq%2 == 0 {
+		slices.Reverse(ids)
+	}
+	m.Attach(ids...)
+}
+
+// identify answers like an EBS controller: the third volume of a machine was
+// asked for as /dev/sdh.
+func (m *Machine) identify(path string) ([]byte, error) {
+	page := make([]byte, 4096)
+	binary.LittleEndian.PutUint16(page, 0x1d0f)
+	n := m.find(path)
+	if n == nil || n.disk == nil {
+		return nil, fmt.Errorf("%s is gone", path)
+	}
+	ids := make([]string, 0, len(m.disks))
+	for id := range m.disks {
+		ids = append(ids, id)
+	}
+	slices.Sort(ids)
+	copy(page[3072:], fmt.Sprintf("%-32s", "/dev/sd"+string(rune('f'+slices.Index(ids, n.disk.id)))))
+	return page, nil
+}
+
+// find returns the device that a path names, through links.
+func (m *Machine) find(path string) *node {
+	if base := filepath.Dir(path); strings.HasSuffix(base, "/mapper") || strings.HasSuffix(base, "/dev/md") {
+		to, err := os.Readlink(m.path("dev", filepath.Base(base), filepath.Base(path)))
+		if err != nil {
+			return nil
+		}
+		path = to
+	}
+	return m.nodes[filepath.Base(path)]
+}

@@ -1,0 +1,61 @@
+package volume
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"bootswain/internal/fakehost"
+)
+
+// tree is how the machine looks when the volume is up.
+func tree(n int) string {
+	ids := volumeIDs(n)
+	on := ids[0]
+	lines := append([]string{}, ids...)
+	if n > 1 {
+		on = "bootswain:data"
+		lines = append([]string{"array bootswain:data (clean) of " + strings.Join(ids, " ")}, lines...)
+	}
+	return strings.Join(append(append(lines[:max(0, len(lines)-n)], "mapping bootswain-data on "+on, "mount /dev/mapper/bootswain-data on /srv/data"), ids...), "\n")
+}
+
+func TestLife(t *testing.T) {
+	for _, n := range []int{1, 2, 4} {
+		t.Run(fmt.Sprintf("%d devices", n), func(t *testing.T) {
+			m := fakehost.New(t)
+			m.Create(diskSize, volumeIDs(n)...)
+			s := converged(t, m, wanted(n))
+			if got := m.String(); got != tree(n) {
+				t.Fatalf("after first boot:\n%s\nwant:\n%s", got, tree(n))
+			}
+			if s.Token == nil || s.Token.Intent != "ready" || !s.Token.Purpose.MySQL || len(s.Token.Volumes) != n || s.Filesystem.UUID != s.uuid(kindFilesystem) {
+				t.Errorf("token %+v, file system %+v", s.Token, s.Filesystem)
+			}
+			if len(m.Immutable) != 1 {
+				t.Errorf("made immutable: %v", m.Immutable)
+			}
+			for _, d := range s.Devices {
+				if d.Claim != nil {
+					t.Errorf("%s still carries a claim", d.VolumeID)
+				}
+			}
+			m.Store("/srv/data", "a row")
+			for boot := range 3 {
+				m.Reboot()
+				converged(t, m, wanted(n))
+				if got := m.String(); got != tree(n) {
+					t.Fatalf("after reboot %d:\n%s\nwant:\n%s", boot, got, tree(n))
+				}
+				if got := m.Load("/srv/data"); got != "a row" {
+					t.Fatalf("after reboot %d the row is %q", boot, got)
+				}
+			}
+			commands := len(m.Commands)
+			converged(t, m, wanted(n))
+			for _, c := range m.Commands[commands:] {
+				t.Errorf("a volume that is up makes work: %s", c)
+			}
+		})
+	}
+}
