@@ -181,6 +181,10 @@ func Latest(path string, now time.Time) (*Report, Check) {
 	if age, stale := Stale(*r, modified(path), now); stale {
 		return r, fail("no news for " + age.Round(time.Second).String())
 	}
+	if len(r.Checks) == 0 {
+		return r, CheckOf("daemon", &situation.Situation{
+			Word: situation.Working, Subject: "daemon", Text: "has looked at nothing yet", Next: "nothing; continues by itself"}, r.Time)
+	}
 	return r, Check{Name: "daemon", Status: Pass, Time: r.Time, Sentence: Sentence{
 		Word: situation.Ready, Subject: "daemon", Text: "reports"}}
 }

@@ -31,7 +31,7 @@ func Gate(server string, v View, live error) error {
 		return held("launch data not read yet; it may name a volume for the databases",
 			"nothing, starts by itself; if it stays so: journalctl -u bootswain")
 	case !v.Known:
-		return held("launch data not read yet; "+v.Trouble.Error(), v.Trouble.Next)
+		return held("where its databases belong is not known; "+v.Trouble.Error(), v.Trouble.Next)
 	case v.Volume == "":
 		return nil
 	case v.State == nil:

@@ -24,7 +24,7 @@ func TestGate(t *testing.T) {
 		{"bootswain is off", View{Off: true, Known: true}, nil,
 			"HELD mariadb: bootswain=off is on the kernel command line; where the databases are was not looked up\n  next: reboot without bootswain=off"},
 		{"launch data cannot be read", View{Trouble: say(situation.Waiting, "launch data", "IMDS does not answer", "nothing, retried")}, nil,
-			"HELD mariadb: launch data not read yet; WAITING launch data: IMDS does not answer\n  next: nothing, retried"},
+			"HELD mariadb: where its databases belong is not known; WAITING launch data: IMDS does not answer\n  next: nothing, retried"},
 		{"nobody asked", View{Known: true}, nil, ""},
 		{"nobody asked, whatever is mounted", View{Known: true}, lost, ""},
 		{"no word of the volume", View{Known: true, Volume: "data"}, nil,
