@@ -87,7 +87,7 @@ func lock(ctx context.Context, log io.Writer, path string) (unlock func(), err e
 	case err := <-got:
 		return unlock, err
 	case <-ctx.Done():
-		go func() { <-got; unlock() }()
+		go func() { <-got; _ = f.Close() }()
 		return nil, ctx.Err()
 	}
 }

@@ -23,7 +23,7 @@ const libraryDir = "/usr/lib/x86_64-linux-gnu"
 // paths in tree. A file that is not ELF needs nothing.
 func needed(tree, file string) ([]string, error) {
 	f, err := elf.Open(file)
-	if _, ok := errors.AsType[*elf.FormatError](err); ok {
+	if _, ok := errors.AsType[*elf.FormatError](err); ok || errors.Is(err, io.EOF) { // EOF: shorter than ELF's ident
 		return nil, nil
 	}
 	if err != nil {
