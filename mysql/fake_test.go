@@ -52,7 +52,7 @@ func (f *fakeUnits) Stop(ctx context.Context, unit string) error {
 	return f.fail
 }
 
-func (f *fakeUnits) Kill(_ context.Context, unit string) error {
+func (f *fakeUnits) Kill(context.Context, string) error {
 	if f.fail == nil && f.stopped != nil {
 		close(f.stopped)
 	}

@@ -25,7 +25,7 @@ func Ping(ctx context.Context, socket string) (version string, err error) {
 	}
 	defer conn.Close()
 	// A server that accepts but does not speak is cut off with the context.
-	stop := context.AfterFunc(ctx, func() { conn.SetDeadline(time.Unix(1, 0)) })
+	stop := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })
 	defer stop()
 	version, err = readGreeting(conn)
 	if err != nil {

@@ -34,7 +34,7 @@ func newMove(t *testing.T) (Move, string) {
 func tree(t *testing.T, root string) string {
 	t.Helper()
 	var list []string
-	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+	err := filepath.WalkDir(root, func(path string, _ fs.DirEntry, err error) error {
 		if err == nil && path != root {
 			list = append(list, strings.TrimPrefix(path, root+"/"))
 		}
@@ -105,7 +105,7 @@ func TestTakeOverRefuses(t *testing.T) {
 		{"somebody's mysql.preparing", func(t *testing.T, m *Move, _ string) {
 			write(t, m.Mount, map[string]string{"mysql.preparing/notes": ""})
 		}, situation.Refused, "mysql.preparing holds notes, which bootswain did not put there; nothing written"},
-		{"an image without databases", func(t *testing.T, m *Move, root string) {
+		{"an image without databases", func(t *testing.T, _ *Move, root string) {
 			if err := os.RemoveAll(filepath.Join(root, "image/mysql")); err != nil {
 				t.Fatal(err)
 			}

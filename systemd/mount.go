@@ -69,9 +69,9 @@ func (m MountUnit) String() string {
 	if len(m.Options) > 0 {
 		u.set("Options", strings.Join(m.Options, ","))
 	}
-	// Replaying a journal, or writing back what is dirty, may take minutes;
+	// Replaying a journal, or writing back what is dirty, may take a minute;
 	// ending mount or umount in the middle helps nobody.
-	u.set("TimeoutSec", "10min")
+	u.set("TimeoutSec", "5min")
 	return u.String()
 }
 

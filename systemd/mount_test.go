@@ -27,7 +27,7 @@ What=/dev/mapper/bootswain-data
 Where=/srv/data
 Type=xfs
 Options=noatime,nodev
-TimeoutSec=10min
+TimeoutSec=5min
 `},
 		{"a bind mount", MountUnit{Description: "databases", What: "/srv/data/mysql", Where: "/var/lib/mysql", Type: "none", Options: []string{"bind"}, BindsTo: []string{"srv-data.mount"}},
 			`# Written by bootswain; gone with the next boot.
@@ -45,7 +45,7 @@ What=/srv/data/mysql
 Where=/var/lib/mysql
 Type=none
 Options=bind
-TimeoutSec=10min
+TimeoutSec=5min
 `},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

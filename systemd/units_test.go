@@ -17,7 +17,7 @@ func options(t *testing.T, path string) map[string]string {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	list, err := unit.Deserialize(f)
+	list, err := unit.DeserializeOptions(f)
 	if err != nil {
 		t.Fatalf("%s: %v", path, err)
 	}
