@@ -23,7 +23,7 @@ type Check struct {
 	Status   Status    `json:"status"`
 	Sentence Sentence  `json:"sentence"`
 	Time     time.Time `json:"time"`            // when it was looked at
-	Since    time.Time `json:"since"`           // since when the status is what it is
+	Since    time.Time `json:"since,omitzero"`  // since when the status is what it is
 	Value    *float64  `json:"value,omitempty"` // a measurement, where there is one
 	Unit     string    `json:"unit,omitempty"`
 }
