@@ -25,6 +25,7 @@ import (
 type Host struct {
 	Run  run.Runner
 	Root string // "/"; where etc/passwd and the other files are found
+	Keep bool   // the users given may not be everybody, so nobody loses access
 }
 
 func (h Host) path(elem ...string) string {
@@ -40,15 +41,17 @@ const defaultUserSudo = "ALL=(ALL) NOPASSWD:ALL"
 // that entry counts and gets these keys besides.
 //
 // All keys and sudo rules that Apply once gave to somebody who is not named
-// any more are removed, so users must be everybody: a caller that could not
-// read the launch data must not call Apply.
+// any more are removed, unless h.Keep. A caller that could not read the launch
+// data must not call Apply.
 //
 // It returns what was changed, one line each. One user's failure does not stop
 // the others; the errors are joined, and each names its user.
 func Apply(ctx context.Context, h Host, users []spec.User, keyPair []string, defaultUser string) ([]string, error) {
 	everybody := withDefault(users, keyPair, defaultUser)
 	c := changer{Host: h}
-	c.revoke(everybody)
+	if !h.Keep {
+		c.revoke(everybody)
+	}
 	for _, p := range everybody {
 		if err := c.person(ctx, p); err != nil {
 			c.errs = append(c.errs, fmt.Errorf("cannot set up user %s: %w", p.Name, err))

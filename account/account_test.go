@@ -280,6 +280,19 @@ func TestApplyChanges(t *testing.T) {
 	}
 }
 
+func TestApplyKeepsWhatFaultyDataLeavesOut(t *testing.T) {
+	m := newMachine(t)
+	ops := spec.User{Name: "ops", Sudo: []string{"ALL=ALL"}, SSHAuthorizedKeys: []string{key1}}
+	if _, err := m.apply([]spec.User{ops}, nil, "admin"); err != nil {
+		t.Fatal(err)
+	}
+	changes, err := Apply(t.Context(), Host{Run: m, Root: m.root, Keep: true}, nil, nil, "admin")
+	if err != nil || len(changes) > 0 {
+		t.Errorf("got %q, %v, want no change", changes, err)
+	}
+	m.want("etc/bootswain/keys/ops", 0o644, heading+key1+"\n")
+}
+
 func TestApplyKeyPairLeavesAccountAlone(t *testing.T) {
 	m := newMachine(t)
 	m.write("etc/passwd", m.read("etc/passwd")+"admin:x:1000:1000:Debian:/home/admin:/bin/sh\n")

@@ -30,8 +30,18 @@ func (a *Agent) Access(ctx context.Context) error {
 }
 
 // admit creates the users of o and installs their keys and the EC2 key pair.
+// From faulty launch data the sound entries are taken, and nobody loses access
+// over a typing error. The lock is not that of the volumes: people never wait
+// for storage.
 func (a *Agent) admit(ctx context.Context, o orders) error {
-	changes, err := account.Apply(ctx, account.Host{Run: a.run, Root: "/"}, o.spec.Users, o.data.PublicKeys, a.config.DefaultUser)
+	people := lock{path: peopleLockFile, who: a.lock.who}
+	release, err := people.take(ctx, nil)
+	if err != nil {
+		return err
+	}
+	defer release()
+	host := account.Host{Run: a.run, Root: "/", Keep: o.trouble != nil}
+	changes, err := account.Apply(ctx, host, o.spec.Users, o.data.PublicKeys, a.config.DefaultUser)
 	for _, c := range changes {
 		a.say("%s", c)
 	}

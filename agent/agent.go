@@ -30,7 +30,9 @@ const (
 	statusFile   = runDir + "/status.json"
 	launchFile   = runDir + "/launch.json"
 	lockFile     = runDir + "/lock"
-	downDir      = runDir + "/down"
+
+	peopleLockFile = runDir + "/people.lock"
+	downDir        = runDir + "/down"
 )
 
 // Agent is bootswain on this machine.
