@@ -174,7 +174,7 @@ func (m *Machine) luksFormat(c run.Cmd, options map[string]string, path string) 
 		return exit(c, 5, "Cannot exclusively open %s, device in use.", path)
 	}
 	m.checkHeader(n.file, 0, m.labels([]string{n.name})[0], "luksFormat")
-	noise := make([]byte, 512<<10)
+	noise := make([]byte, 128<<10)
 	rand.Read(noise)
 	sector, _ := strconv.Atoi(options["--sector-size"])
 	h := &header{
@@ -184,8 +184,8 @@ func (m *Machine) luksFormat(c run.Cmd, options map[string]string, path string) 
 	}
 	if err := m.all(
 		func() error { return put(n.file, 0, make([]byte, 1<<20)) },
-		func() error { return put(n.file, 32<<10, noise[:256<<10]) },
-		func() error { return put(n.file, 288<<10, noise[256<<10:]) },
+		func() error { return put(n.file, 32<<10, noise[:64<<10]) },
+		func() error { return put(n.file, 96<<10, noise[64<<10:]) },
 	); err != nil {
 		return err
 	}

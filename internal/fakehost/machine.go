@@ -37,8 +37,9 @@ type Machine struct {
 	seq     uint64 // the next diskseq
 	names   int    // the next NVMe number
 	missing map[string]bool
-	steps   int // counted since the machine started
-	cutAt   int // 0: never
+	shown   map[string]string // what sysfs says, by path
+	steps   int               // counted since the machine started
+	cutAt   int               // 0: never
 	cut     bool
 
 	// Destroyed says, in words, what was made anew although it held something
@@ -72,12 +73,24 @@ type node struct {
 // New makes a machine without volumes.
 func New(t testing.TB) *Machine {
 	t.Helper()
-	m := &Machine{t: t, root: t.TempDir(), disks: map[string]*disk{}, nodes: map[string]*node{}, missing: map[string]bool{}, seq: 10}
+	m := &Machine{t: t, root: memory(t), disks: map[string]*disk{}, nodes: map[string]*node{}, missing: map[string]bool{}, shown: map[string]string{}, seq: 10}
 	for _, dir := range []string{"disks", "run", "dev/mapper", "dev/md", "sys/block", "proc/self", "fs"} {
 		m.must(os.MkdirAll(filepath.Join(m.root, dir), 0o755))
 	}
 	m.writeMounts()
 	return m
+}
+
+// memory returns a temporary directory, in memory where there is a file system
+// for that: the programs under test flush what they write, again and again.
+func memory(t testing.TB) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("/dev/shm", "fakehost-")
+	if err != nil {
+		return t.TempDir()
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	return dir
 }
 
 // EBS returns where the machine's block devices are looked up.
@@ -136,8 +149,7 @@ func (m *Machine) Detach(ids ...string) {
 			if n.disk != nil && n.disk.id == id {
 				m.flush()
 				delete(m.nodes, n.name)
-				m.must(os.RemoveAll(m.path("sys/block", n.name)))
-				m.must(os.Remove(m.path("dev", n.name)))
+				m.hide(n)
 			}
 		}
 	}
@@ -146,18 +158,6 @@ func (m *Machine) Detach(ids ...string) {
 
 // Disk returns the file that holds a volume's bytes.
 func (m *Machine) Disk(id string) string { return m.disks[id].file }
-
-// Copy makes a volume with the content of another, as a snapshot would.
-func (m *Machine) Copy(from, to string) {
-	m.t.Helper()
-	src := m.disks[from]
-	d := &disk{id: to, file: m.path("disks", to), size: src.size}
-	m.must(os.WriteFile(d.file, nil, 0o600))
-	m.must(os.Truncate(d.file, d.size))
-	m.must(copyData(d.file, 0, src.file, 0, src.size, 0))
-	m.disks[to] = d
-	m.Attach(to)
-}
 
 // Missing takes a program away.
 func (m *Machine) Missing(program string) { m.missing[program] = true }
@@ -182,8 +182,7 @@ func (m *Machine) Reboot() {
 		if n.disk != nil {
 			ids = append(ids, n.disk.id)
 		}
-		m.must(os.RemoveAll(m.path("sys/block", n.name)))
-		m.must(os.Remove(m.path("dev", n.name)))
+		m.hide(n)
 	}
 	for _, dir := range []string{"dev/mapper", "dev/md"} {
 		m.must(os.RemoveAll(m.path(dir)))
@@ -227,4 +226,13 @@ func (m *Machine) find(path string) *node {
 		path = to
 	}
 	return m.nodes[filepath.Base(path)]
+}
+
+// Overwrite makes one volume a copy of another, as one restored from its
+// snapshot would be.
+func (m *Machine) Overwrite(from, to string) {
+	m.t.Helper()
+	src, dst := m.disks[from], m.disks[to]
+	m.must(punch(dst.file, 0, dst.size))
+	m.must(copyData(dst.file, 0, src.file, 0, src.size, 0))
 }

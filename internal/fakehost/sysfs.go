@@ -23,8 +23,7 @@ func (m *Machine) add(n *node) {
 // remove makes an array or a mapping disappear.
 func (m *Machine) remove(n *node) {
 	delete(m.nodes, n.name)
-	m.must(os.RemoveAll(m.path("sys/block", n.name)))
-	m.must(os.Remove(m.path("dev", n.name)))
+	m.hide(n)
 	m.must(os.Remove(n.file))
 	for _, dir := range []string{"mapper", "md"} {
 		links, _ := filepath.Glob(m.path("dev", dir, "*"))
@@ -37,8 +36,24 @@ func (m *Machine) remove(n *node) {
 	m.show()
 }
 
+// hide takes a device out of /sys and /dev.
+func (m *Machine) hide(n *node) {
+	dir := m.path("sys/block", n.name)
+	m.must(os.RemoveAll(dir))
+	m.must(os.Remove(m.path("dev", n.name)))
+	for path := range m.shown {
+		if strings.HasPrefix(path, dir+"/") {
+			delete(m.shown, path)
+		}
+	}
+}
+
 func (m *Machine) attribute(n *node, name, text string) {
 	path := m.path("sys/block", n.name, name)
+	if m.shown[path] == text && text != "" {
+		return
+	}
+	m.shown[path] = text
 	m.must(os.MkdirAll(filepath.Dir(path), 0o755))
 	m.must(os.WriteFile(path, []byte(text+"\n"), 0o644))
 }
@@ -70,6 +85,11 @@ func (m *Machine) show() {
 // links writes a directory of links; here they are empty files.
 func (m *Machine) links(n *node, dir string, names []string) {
 	path := m.path("sys/block", n.name, dir)
+	text := "links:" + strings.Join(names, " ")
+	if m.shown[path] == text {
+		return
+	}
+	m.shown[path] = text
 	m.must(os.RemoveAll(path))
 	m.must(os.MkdirAll(path, 0o755))
 	for _, name := range names {
@@ -85,6 +105,7 @@ func (m *Machine) holders(name string) []string {
 			up = append(up, n.name)
 		}
 	}
+	slices.Sort(up)
 	return up
 }
 

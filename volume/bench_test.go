@@ -1,0 +1,88 @@
+package volume
+
+import (
+	"context"
+	"flag"
+	"strings"
+	"testing"
+
+	"bootswain/internal/fakehost"
+	"bootswain/internal/situation"
+	"bootswain/secret"
+)
+
+// real runs the conformance suite on this machine's NVMe devices, all of which
+// it overwrites. It is for a micro guest that has nothing to lose.
+var real = flag.Bool("real", false, "run the conformance suite on this machine's own devices")
+
+func TestConformance(t *testing.T) {
+	for _, c := range suite {
+		t.Run(c.name, func(t *testing.T) {
+			if *real {
+				c.run(t, newRealBench(t))
+				return
+			}
+			b := newModelBench(t)
+			c.run(t, b)
+			sound(t, b.m)
+		})
+	}
+}
+
+// modelBench is the model machine.
+type modelBench struct {
+	m *fakehost.Machine
+}
+
+func newModelBench(t *testing.T) *modelBench {
+	m := fakehost.New(t)
+	m.Create(diskSize, volumeIDs(4)...)
+	return &modelBench{m}
+}
+
+func (b *modelBench) host() *Host   { return hostOf(b.m) }
+func (b *modelBench) ids() []string { return volumeIDs(4) }
+
+func (b *modelBench) foreign(t *testing.T, id string) {
+	write(t, b.m, id, 0x438, []byte("\x53\xef"))
+	write(t, b.m, id, 0x478, []byte("backup"))
+}
+
+func (b *modelBench) write(t *testing.T, id string, at int64, data []byte) {
+	write(t, b.m, id, at, data)
+}
+func (b *modelBench) copy(_ *testing.T, from, to string)     { b.m.Overwrite(from, to) }
+func (b *modelBench) sum(t *testing.T, id string) string     { return sums(t, b.m, id)[id] }
+func (b *modelBench) store(_ *testing.T, where, row string)  { b.m.Store(where, row) }
+func (b *modelBench) load(_ *testing.T, where string) string { return b.m.Load(where) }
+func (b *modelBench) reboot(*testing.T)                      { b.m.Reboot() }
+func (b *modelBench) detach(_ *testing.T, id string)         { b.m.Detach(id) }
+func (b *modelBench) attach(_ *testing.T, id string)         { b.m.Attach(id) }
+
+func (b *modelBench) killed(t *testing.T, n int, do func(h *Host) error) {
+	b.m.CutAfter(2 * n)
+	if err := do(b.host()); err != nil && !b.m.WasCut() {
+		t.Fatal(err)
+	}
+}
+
+func (b *modelBench) up(*testing.T) string {
+	var lines []string
+	for _, line := range strings.Split(b.m.String(), "\n") {
+		if !strings.HasPrefix(line, "vol-") {
+			lines = append(lines, line)
+		}
+	}
+	return strings.Join(lines, "\n")
+}
+
+// ringWithout unseals everything but one ciphertext.
+type ringWithout string
+
+func (r ringWithout) Unseal(ctx context.Context, ciphertext []byte) (*secret.Key, error) {
+	if string(ciphertext) == string(r) {
+		return nil, &situation.Situation{Word: situation.Locked, Subject: "key", Next: "seal it anew",
+			Text: "the key is sealed to another recipient; this image holds age1test. Data untouched."}
+	}
+	return keyring{}.Unseal(ctx, ciphertext)
+}

@@ -1,0 +1,322 @@
+package volume
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"bootswain/internal/situation"
+	"bootswain/spec"
+)
+
+// bench is a machine with four blank EBS volumes, of which the last is large
+// enough to carry a file system alone; the model machine or, in a micro
+// guest, a real one. The suite below runs on both, so that the model cannot
+// drift from what mdadm, cryptsetup and the kernel do.
+type bench interface {
+	host() *Host
+	ids() []string
+	foreign(t *testing.T, id string)                    // makes an ext4 file system labelled "backup"
+	write(t *testing.T, id string, at int64, b []byte)  // behind everybody's back
+	copy(t *testing.T, from, to string)                 // makes one volume a copy of another
+	sum(t *testing.T, id string) string                 // of all bytes
+	store(t *testing.T, where, row string)              // into the mounted file system, and onto the disks
+	load(t *testing.T, where string) string             //
+	reboot(t *testing.T)                                // nothing is up afterwards
+	detach(t *testing.T, id string)                     // without a word
+	attach(t *testing.T, id string)                     // again, under whatever name
+	killed(t *testing.T, n int, do func(h *Host) error) // runs do and kills the program that is at work at step n
+	up(t *testing.T) string                             // what arrays and mappings there are
+}
+
+// suite is what volumes must do on every machine. Each case begins with four
+// blank volumes and nothing up.
+var suite = []struct {
+	name string
+	run  func(t *testing.T, b bench)
+}{
+	{"first boot and reboots", firstBoot},
+	{"a foreign file system is refused and keeps its bytes", refuseForeign},
+	{"bytes without a signature are refused and stay", refuseBytes},
+	{"nothing is made where nobody asked for it", refuseBlank},
+	{"a missing device is waited for, and nothing is made of the rest", waitForDevice},
+	{"a ready set without one of its devices stays as it is", partOfReady},
+	{"a foreign device in a ready set is refused", mixedSet},
+	{"a volume and its copy are refused", clones},
+	{"a wrong key is locked out, and the volume's own key opens", wrongKey},
+	{"down is down, twice, and up again", downAndUp},
+	{"a set without launch data explains itself", discover},
+	{"content released by its fingerprint is wiped, once", wipeReleased},
+	{"a killed first boot is finished by the next", killedFirstBoot},
+	{"a lost device is noticed, and comes back", lostDevice},
+}
+
+func up(t *testing.T, b bench, want spec.Volume) State {
+	t.Helper()
+	s, err := Converge(t.Context(), b.host(), want, nil)
+	if err != nil {
+		t.Fatalf("%v\n%s", err, b.up(t))
+	}
+	if !s.mountedAt(want.Mount) || !s.ready() {
+		t.Fatalf("converged, and not mounted or not ready: %+v\n%s", s, b.up(t))
+	}
+	return s
+}
+
+// over asks for a volume over these EBS volumes.
+func over(ids ...string) spec.Volume {
+	v := wanted(1)
+	v.EBS.IDs = ids
+	return v
+}
+
+// refusedWith converges and expects a sentence, and that nothing is up.
+func refusedWith(t *testing.T, b bench, want spec.Volume, word situation.Word, text string) *situation.Situation {
+	t.Helper()
+	_, err := Converge(t.Context(), b.host(), want, nil)
+	s := says(t, err, word, text)
+	if left := b.up(t); left != "" {
+		t.Errorf("after %s there is up:\n%s", s.Word, left)
+	}
+	return s
+}
+
+func firstBoot(t *testing.T, b bench) {
+	for i, ids := range [][]string{b.ids()[3:], b.ids()[1:3]} {
+		want := over(ids...)
+		up(t, b, want)
+		b.store(t, want.Mount, fmt.Sprint("row ", i))
+		for range 2 {
+			b.reboot(t)
+			up(t, b, want)
+			if got := b.load(t, want.Mount); got != fmt.Sprint("row ", i) {
+				t.Fatalf("the row is %q", got)
+			}
+		}
+		b.reboot(t)
+	}
+}
+
+func refuseForeign(t *testing.T, b bench) {
+	b.foreign(t, b.ids()[1])
+	sum := b.sum(t, b.ids()[1])
+	refusedWith(t, b, over(b.ids()[:3]...), situation.Refused, b.ids()[1]+" holds ext4")
+	refusedWith(t, b, over(b.ids()[1]), situation.Refused, "nothing written.\n  next: correct ebs, or discard it: bootswain apply data --wipe "+b.ids()[1]+":")
+	if b.sum(t, b.ids()[1]) != sum {
+		t.Error("bytes have changed")
+	}
+}
+
+func refuseBytes(t *testing.T, b bench) {
+	b.write(t, b.ids()[0], 17<<20+3, []byte("somebody's"))
+	sum := b.sum(t, b.ids()[0])
+	refusedWith(t, b, over(b.ids()[:2]...), situation.Refused, fmt.Sprintf("%s holds data of no known kind (from byte %d)", b.ids()[0], 17<<20+3))
+	refusedWith(t, b, over(b.ids()[0]), situation.Refused, "--wipe "+b.ids()[0])
+	if b.sum(t, b.ids()[0]) != sum {
+		t.Error("bytes have changed")
+	}
+}
+
+func refuseBlank(t *testing.T, b bench) {
+	want := over(b.ids()[:2]...)
+	want.Create = spec.CreateNever
+	sum := b.sum(t, b.ids()[0])
+	refusedWith(t, b, want, situation.Refused, "hold no file system, and nobody said that one may be made")
+	want = over(b.ids()[0])
+	want.Encryption.Sealed = nil
+	refusedWith(t, b, want, situation.Locked, "the launch data seals no key for it")
+	want.Encryption.Sealed = []byte("for somebody else")
+	refusedWith(t, b, want, situation.Locked, "this image holds age1test")
+	if b.sum(t, b.ids()[0]) != sum {
+		t.Error("bytes have changed")
+	}
+}
+
+func waitForDevice(t *testing.T, b bench) {
+	sum := b.sum(t, b.ids()[0])
+	refusedWith(t, b, over(b.ids()[0], b.ids()[1], "vol-0abcdef0"), situation.Waiting, "2 of 3 volumes; vol-0abcdef0 missing.")
+	if b.sum(t, b.ids()[0]) != sum {
+		t.Error("bytes have changed")
+	}
+}
+
+func partOfReady(t *testing.T, b bench) {
+	want := over(b.ids()[:2]...)
+	up(t, b, want)
+	b.store(t, want.Mount, "kept")
+	b.reboot(t)
+	refusedWith(t, b, over(b.ids()[0], "vol-0abcdef0"), situation.Waiting, "1 of 2 volumes")
+	refusedWith(t, b, over(b.ids()[0]), situation.Refused, `holds device 1 of 2 of array "bootswain:data"`)
+	refusedWith(t, b, over(b.ids()[0], b.ids()[2]), situation.Refused, "is no member")
+	refusedWith(t, b, over(b.ids()[0], b.ids()[1], b.ids()[2]), situation.Refused, "nothing written")
+	up(t, b, over(b.ids()[1], b.ids()[0]))
+	if got := b.load(t, want.Mount); got != "kept" {
+		t.Errorf("the row is %q", got)
+	}
+}
+
+func mixedSet(t *testing.T, b bench) {
+	want := over(b.ids()[:2]...)
+	up(t, b, want)
+	b.reboot(t)
+	b.foreign(t, b.ids()[2])
+	sum := b.sum(t, b.ids()[2])
+	refusedWith(t, b, over(b.ids()[:3]...), situation.Refused, b.ids()[2]+" holds ext4")
+	refusedWith(t, b, over(b.ids()[0], b.ids()[2]), situation.Refused, b.ids()[2]+" holds ext4")
+	if b.sum(t, b.ids()[2]) != sum {
+		t.Error("bytes have changed")
+	}
+}
+
+func clones(t *testing.T, b bench) {
+	want := over(b.ids()[:2]...)
+	up(t, b, want)
+	b.reboot(t)
+	b.copy(t, b.ids()[0], b.ids()[2])
+	sum := b.sum(t, b.ids()[2])
+	refusedWith(t, b, over(b.ids()[0], b.ids()[2]), situation.Refused, "both say that they are device 1 of 2")
+	if b.sum(t, b.ids()[2]) != sum {
+		t.Error("bytes have changed")
+	}
+	// The volume and the copy with the other device are the same set.
+	up(t, b, over(b.ids()[2], b.ids()[1]))
+}
+
+func wrongKey(t *testing.T, b bench) {
+	want := over(b.ids()[3])
+	up(t, b, want)
+	b.reboot(t)
+	other := want
+	other.Encryption.Sealed = []byte("sealed:two")
+	up(t, b, other) // by the volume's own
+	b.reboot(t)
+	h := b.host()
+	h.Keys = ringWithout("sealed:one")
+	_, err := Converge(t.Context(), h, other, nil)
+	says(t, err, situation.Locked, "the launch data's key: the key does not unlock it. the volume's own key: the key is sealed to another recipient")
+	h.Keys = ringWithout("")
+	other.Encryption.Sealed = nil
+	up(t, b, other)
+}
+
+func downAndUp(t *testing.T, b bench) {
+	for _, ids := range [][]string{b.ids()[3:], b.ids()[1:3]} {
+		up(t, b, over(ids...))
+		for range 2 {
+			if err := Down(t.Context(), b.host(), "data"); err != nil {
+				t.Fatal(err)
+			}
+			if left := b.up(t); left != "" {
+				t.Fatalf("still up:\n%s", left)
+			}
+		}
+		up(t, b, over(ids...))
+		if names, err := Up(b.host()); err != nil || strings.Join(names, " ") != "data" {
+			t.Errorf("up: %v, %v", names, err)
+		}
+		for range 2 {
+			if err := DownAll(t.Context(), b.host()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if left := b.up(t); left != "" {
+			t.Fatalf("still up:\n%s", left)
+		}
+	}
+}
+
+func discover(t *testing.T, b bench) {
+	want := over(b.ids()[2], b.ids()[0])
+	up(t, b, want)
+	b.store(t, want.Mount, "found")
+	b.reboot(t)
+	vs, database, err := Discover(t.Context(), b.host(), nil)
+	if err != nil || len(vs) != 1 || database != "data" {
+		t.Fatalf("found %+v, %q, %v", vs, database, err)
+	}
+	if vs[0].Create != spec.CreateNever || vs[0].Mount != want.Mount || strings.Join(vs[0].EBS.IDs, " ") != strings.Join(want.EBS.IDs, " ") {
+		t.Errorf("found %+v", vs[0])
+	}
+	up(t, b, vs[0])
+	if got := b.load(t, want.Mount); got != "found" {
+		t.Errorf("the row is %q", got)
+	}
+	b.reboot(t)
+	if vs, _, err := Discover(t.Context(), b.host(), []string{b.ids()[0], b.ids()[2]}); err != nil || len(vs) != 0 {
+		t.Errorf("found although claimed: %+v, %v", vs, err)
+	}
+	if vs, _, err := Discover(t.Context(), b.host(), b.ids()[2:3]); len(vs) != 0 || situation.Of(err) == nil || situation.Of(err).Word != situation.Waiting {
+		t.Errorf("of a part: %+v, %v", vs, err)
+	}
+}
+
+func wipeReleased(t *testing.T, b bench) {
+	ids := b.ids()[:2]
+	b.foreign(t, ids[0])
+	b.write(t, ids[1], 20<<20, []byte("somebody's"))
+	want := over(ids...)
+	for _, id := range ids { // one after the other, as a person would
+		_, err := Converge(t.Context(), b.host(), want, nil)
+		s := says(t, err, situation.Refused, "--wipe "+id+":")
+		_, found, _ := strings.Cut(s.Next, id+":")
+		want.Wipe = append(want.Wipe, spec.Wipe{Volume: id, Found: found})
+	}
+	up(t, b, want)
+	b.store(t, want.Mount, "new")
+	b.reboot(t)
+	up(t, b, want) // the release is still in the launch data
+	if got := b.load(t, want.Mount); got != "new" {
+		t.Errorf("the row is %q", got)
+	}
+}
+
+func killedFirstBoot(t *testing.T, b bench) {
+	for n := 1; n <= 20; n += 3 {
+		want := over(b.ids()[:2]...)
+		b.killed(t, n, func(h *Host) error {
+			_, err := Converge(t.Context(), h, want, nil)
+			return err
+		})
+		b.reboot(t)
+	}
+	want := over(b.ids()[:2]...)
+	up(t, b, want)
+	b.store(t, want.Mount, "after all")
+	b.reboot(t)
+	up(t, b, want)
+	if got := b.load(t, want.Mount); got != "after all" {
+		t.Errorf("the row is %q", got)
+	}
+}
+
+func lostDevice(t *testing.T, b bench) {
+	for _, ids := range [][]string{b.ids()[3:], b.ids()[1:3]} {
+		want := over(ids...)
+		s := up(t, b, want)
+		b.store(t, want.Mount, "kept")
+		if err := Lost(t.Context(), b.host(), s); err != nil {
+			t.Fatalf("lost: %v", err)
+		}
+		b.detach(t, ids[len(ids)-1])
+		says(t, Lost(t.Context(), b.host(), s), situation.Failed, ids[len(ids)-1]+" lost")
+		_, err := Converge(t.Context(), b.host(), want, nil)
+		says(t, err, situation.Failed, ids[len(ids)-1]+" lost")
+		if err := Down(t.Context(), b.host(), "data"); err != nil {
+			t.Fatalf("%v\n%s", err, b.up(t))
+		}
+		refusedWith(t, b, want, situation.Waiting, "missing")
+		b.attach(t, ids[len(ids)-1])
+		up(t, b, want)
+		if got := b.load(t, want.Mount); got != "kept" {
+			t.Errorf("the row is %q", got)
+		}
+		// Lost and back before anybody looked.
+		b.detach(t, ids[0])
+		b.attach(t, ids[0])
+		up(t, b, want)
+		if got := b.load(t, want.Mount); got != "kept" {
+			t.Errorf("the row is %q", got)
+		}
+		b.reboot(t)
+	}
+}

@@ -1,0 +1,67 @@
+package volume
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"testing"
+
+	"bootswain/internal/fakehost"
+)
+
+// TestCutFirstBoot cuts the power at every step of first boot, and then at a
+// second step of the boot after it; the boot after that must come up by itself.
+func TestCutFirstBoot(t *testing.T) {
+	for _, n := range []int{1, 2, 4} {
+		t.Run(fmt.Sprintf("%d devices", n), func(t *testing.T) {
+			for at := 1; ; at++ {
+				m := fakehost.New(t)
+				m.Create(diskSize, volumeIDs(n)...)
+				if !cutAt(t, m, n, at) {
+					if at < 30 {
+						t.Fatalf("first boot has only %d steps", at)
+					}
+					return
+				}
+				m.Reboot()
+				again := 1 + rand.New(rand.NewPCG(uint64(n), uint64(at))).IntN(at+10)
+				if cutAt(t, m, n, again) {
+					m.Reboot()
+				}
+				m.CutAfter(0)
+				proveUsable(t, m, n, fmt.Sprintf("cut at %d and %d", at, again))
+			}
+		})
+	}
+}
+
+// cutAt boots, with the power failing at that step, and tells whether it did.
+func cutAt(t *testing.T, m *fakehost.Machine, n, at int) bool {
+	t.Helper()
+	m.CutAfter(at)
+	_, err := Converge(t.Context(), hostOf(m), wanted(n), nil)
+	if err != nil && !m.WasCut() {
+		t.Fatalf("cut at %d: failed before the cut: %v", at, err)
+	}
+	sound(t, m)
+	return m.WasCut()
+}
+
+// proveUsable brings the volume up, writes a row, and finds it after a reboot.
+func proveUsable(t *testing.T, m *fakehost.Machine, n int, when string) {
+	t.Helper()
+	if _, err := Converge(t.Context(), hostOf(m), wanted(n), nil); err != nil {
+		t.Fatalf("%s: %v\n%s\n%v", when, err, m, m.Commands)
+	}
+	m.Store("/srv/data", when)
+	m.Reboot()
+	s := converged(t, m, wanted(n))
+	if got := m.Load("/srv/data"); got != when {
+		t.Fatalf("%s: the row is %q", when, got)
+	}
+	for _, d := range s.Devices {
+		if d.Claim != nil {
+			t.Fatalf("%s: %s still carries a claim", when, d.VolumeID)
+		}
+	}
+	sound(t, m)
+}

@@ -1,0 +1,263 @@
+package volume
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+
+	"bootswain/ebs"
+	"bootswain/internal/run"
+	"bootswain/luks"
+	"bootswain/raid"
+)
+
+// realBench is this very machine.
+type realBench struct {
+	devices map[string]ebs.Device
+	order   []string
+	runner  run.Runner
+}
+
+var realEBS = ebs.Host{Sys: "/sys", Dev: "/dev"}
+
+func newRealBench(t *testing.T) *realBench {
+	t.Helper()
+	b := &realBench{runner: run.Host{}}
+	b.reboot(t)
+	b.look(t)
+	if len(b.order) != 4 {
+		t.Fatalf("there are %d EBS volumes, not 4", len(b.order))
+	}
+	for _, d := range b.devices {
+		blank(t, d)
+	}
+	return b
+}
+
+func (b *realBench) look(t *testing.T) {
+	t.Helper()
+	all, err := realEBS.Devices()
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.devices, b.order = map[string]ebs.Device{}, nil
+	for _, d := range all {
+		b.devices[d.VolumeID] = d
+		b.order = append(b.order, d.VolumeID)
+	}
+}
+
+// blank zeroes a device.
+func blank(t *testing.T, d ebs.Device) {
+	t.Helper()
+	f, err := os.OpenFile(d.Path, os.O_RDWR|os.O_EXCL, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	const blkZeroOut = 0x127f // BLKZEROOUT of linux/fs.h
+	all := [2]uint64{0, uint64(d.Size)}
+	if _, _, errno := unix.Syscall(unix.SYS_IOCTL, f.Fd(), blkZeroOut, uintptr(unsafe.Pointer(&all))); errno != 0 {
+		t.Fatal(errno)
+	}
+	if err := f.Sync(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (b *realBench) host() *Host {
+	return &Host{Run: b.runner, EBS: realEBS, Units: b, Keys: keyring{}, Proc: "/proc", Root: "/", Database: "data"}
+}
+
+// Mount implements Units without systemd.
+func (b *realBench) Mount(ctx context.Context, m MountSpec) error {
+	_, err := b.runner.Run(ctx, run.Cmd{Name: "mount", Args: []string{"-t", m.Type, "-o", strings.Join(m.Options, ","), m.What, m.Where}})
+	return err
+}
+
+// Unmount implements Units.
+func (b *realBench) Unmount(_ context.Context, where string) error {
+	err := unix.Unmount(where, 0)
+	if errors.Is(err, unix.EINVAL) {
+		return nil
+	}
+	return err
+}
+
+func (b *realBench) ids() []string { return b.order }
+
+func must(t *testing.T, name string, args ...string) {
+	t.Helper()
+	if _, err := (run.Host{}).Run(t.Context(), run.Cmd{Name: name, Args: args}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (b *realBench) foreign(t *testing.T, id string) {
+	must(t, "mkfs.ext4", "-q", "-F", "-L", "backup", b.devices[id].Path)
+}
+
+func (b *realBench) write(t *testing.T, id string, at int64, data []byte) {
+	t.Helper()
+	f, err := os.OpenFile(b.devices[id].Path, os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = f.WriteAt(data, at)
+	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (b *realBench) copy(t *testing.T, from, to string) {
+	must(t, "dd", "if="+b.devices[from].Path, "of="+b.devices[to].Path, "bs=4M", "conv=fsync", "status=none")
+}
+
+func (b *realBench) sum(t *testing.T, id string) string {
+	t.Helper()
+	f, err := os.Open(b.devices[id].Path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	// Emulated, a hash of zeros takes longer than all else together.
+	h, buf, zeros := sha256.New(), make([]byte, 1<<20), make([]byte, 1<<20)
+	for at := int64(0); ; at += int64(len(buf)) {
+		n, err := f.ReadAt(buf, at)
+		if !bytes.Equal(buf[:n], zeros[:n]) {
+			fmt.Fprintln(h, at)
+			h.Write(buf[:n])
+		}
+		if errors.Is(err, io.EOF) {
+			return fmt.Sprintf("%x", h.Sum(nil))
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func (b *realBench) store(t *testing.T, where, row string) {
+	t.Helper()
+	f, err := os.Create(filepath.Join(where, "row"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = f.WriteString(row)
+	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (b *realBench) load(t *testing.T, where string) string {
+	t.Helper()
+	row, err := os.ReadFile(filepath.Join(where, "row"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(row)
+}
+
+// reboot takes everything down by force.
+func (b *realBench) reboot(t *testing.T) {
+	t.Helper()
+	for unix.Unmount("/srv/data", 0) == nil {
+	}
+	mappings, err := luks.Mappings("/sys")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range mappings {
+		must(t, "dmsetup", "remove", m.Name)
+	}
+	arrays, err := filepath.Glob("/sys/block/md*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, a := range arrays {
+		must(t, "mdadm", "--stop", "/dev/"+filepath.Base(a))
+	}
+}
+
+// detach removes a device from the PCI bus.
+func (b *realBench) detach(t *testing.T, id string) {
+	t.Helper()
+	if err := os.WriteFile(filepath.Join("/sys/block", b.devices[id].Name, "device/device/remove"), []byte("1"), 0); err != nil {
+		t.Fatal(err)
+	}
+	b.look(t)
+	if _, there := b.devices[id]; there {
+		t.Fatalf("%s is still there", id)
+	}
+}
+
+// attach has the kernel look for devices on the PCI bus.
+func (b *realBench) attach(t *testing.T, id string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	events, err := ebs.Watch(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile("/sys/bus/pci/rescan", []byte("1"), 0); err != nil {
+		t.Fatal(err)
+	}
+	for b.look(t); b.devices[id].Path == ""; b.look(t) {
+		if _, open := <-events; !open {
+			t.Fatalf("%s does not come back", id)
+		}
+	}
+}
+
+// killer kills the n-th program, some milliseconds after its start.
+type killer struct {
+	runs  atomic.Int32
+	n     int32
+	after time.Duration
+}
+
+func (k *killer) Run(ctx context.Context, c run.Cmd) ([]byte, error) {
+	switch i := k.runs.Add(1); {
+	case i > k.n:
+		return nil, errors.New("the machine is off")
+	case i == k.n:
+		c.Timeout = k.after
+	}
+	return run.Host{}.Run(ctx, c)
+}
+
+func (b *realBench) killed(_ *testing.T, n int, do func(h *Host) error) {
+	h := b.host()
+	h.Run = &killer{n: int32(n), after: time.Duration(10*n) * time.Millisecond}
+	_ = do(h) // a program that was quick enough is not killed
+}
+
+func (b *realBench) up(t *testing.T) string {
+	t.Helper()
+	var lines []string
+	arrays, _ := filepath.Glob("/sys/block/md*")
+	for _, a := range arrays {
+		state, _ := raid.ArrayState("/sys", filepath.Base(a))
+		members, _ := raid.Members("/sys", filepath.Base(a))
+		lines = append(lines, fmt.Sprintf("%s (%s) of %v", filepath.Base(a), state, members))
+	}
+	mappings, _ := luks.Mappings("/sys")
+	for _, m := range mappings {
+		below, _ := raid.Members("/sys", m.Kernel)
+		lines = append(lines, fmt.Sprintf("%s %s on %v", m.Kernel, m.Name, below))
+	}
+	return strings.Join(lines, "\n")
+}
