@@ -17,10 +17,11 @@ import (
 )
 
 const (
-	// launchGrace and deviceGrace are how long the boot is kept waiting for
-	// the metadata service, and for a device that is not there yet. Neither
-	// is a limit: the daemon goes on after them.
-	launchGrace = 10 * time.Second
+	// launchGrace and deviceGrace are how long the database's start, and so
+	// multi-user.target, is kept waiting for the metadata service, and for a
+	// device that is not there yet. Logins wait for neither, and neither is a
+	// limit: the daemon goes on after them.
+	launchGrace = 30 * time.Second
 	deviceGrace = 2 * time.Second
 	// bootLimit is how long the boot waits for work that goes on, such as the
 	// reading of a large blank disk.

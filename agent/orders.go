@@ -74,7 +74,8 @@ func (a *Agent) source() launch.Source { return launch.Source{File: a.config.Lau
 // what it got for the other processes of this boot. failed is told of every
 // attempt that got none.
 func (a *Agent) fetch(ctx context.Context, failed func(error)) (launch.Data, error) {
-	for pause := 250 * time.Millisecond; ; pause = min(2*pause, 10*time.Second) {
+	began := time.Now()
+	for {
 		attempt, cancel := context.WithTimeout(ctx, 10*time.Second)
 		data, err := launch.Fetch(attempt, a.source())
 		cancel()
@@ -82,6 +83,10 @@ func (a *Agent) fetch(ctx context.Context, failed func(error)) (launch.Data, err
 			return data, data.Save(launchFile)
 		}
 		failed(err)
+		pause := 500 * time.Millisecond // the network is about to come up
+		if time.Since(began) > time.Minute {
+			pause = 10 * time.Second
+		}
 		select {
 		case <-ctx.Done():
 			return launch.Data{}, err

@@ -16,8 +16,9 @@ import (
 
 // StatusOptions say how status is shown.
 type StatusOptions struct {
-	JSON bool
-	Wait time.Duration // how long to wait for everything to be ready; 0: not at all
+	JSON  bool
+	Steps bool          // show what was done since boot, and how long it took
+	Wait  time.Duration // how long to wait for everything to be ready; 0: not at all
 }
 
 // Status prints how things are. It returns the situations that are not well,
@@ -35,7 +36,7 @@ func (a *Agent) Status(ctx context.Context, o StatusOptions) error {
 	if report == nil {
 		return daemon.Sentence.Situation()
 	}
-	if err := a.show(*report, daemon, o.JSON); err != nil {
+	if err := a.show(*report, daemon, o); err != nil {
 		return err
 	}
 	return told(append([]health.Check{daemon}, report.Checks...))
@@ -45,14 +46,14 @@ func settled(r *health.Report, daemon health.Check) bool {
 	return r != nil && daemon.Status == health.Pass && health.Settled(r.Checks)
 }
 
-func (a *Agent) show(r health.Report, daemon health.Check, asJSON bool) error {
-	if asJSON {
+func (a *Agent) show(r health.Report, daemon health.Check, o StatusOptions) error {
+	if o.JSON {
 		r.Checks = append([]health.Check{daemon}, r.Checks...)
 		e := json.NewEncoder(a.out)
 		e.SetIndent("", "  ")
 		return e.Encode(r)
 	}
-	v := health.View{Steps: true}
+	v := health.View{Steps: o.Steps}
 	v.Colour, v.Width = terminal(a.out)
 	return health.Text(a.out, r, daemon, v)
 }

@@ -23,6 +23,7 @@ storage from volume ids to mounts. Exit code 0 means that nothing is wrong.`,
 		},
 	}
 	c.Flags().BoolVar(&options.JSON, "json", false, "print the report as JSON")
+	c.Flags().BoolVar(&options.Steps, "steps", false, "show what was done since boot, and how long each step took")
 	c.Flags().DurationVar(&options.Wait, "wait", 0, "wait up to `DURATION` for everything to be ready (5m if none is given)")
 	c.Flags().Lookup("wait").NoOptDefVal = "5m"
 	return c
