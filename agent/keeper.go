@@ -153,7 +153,7 @@ func (k *keeper) takeApart(ctx context.Context, lost *situation.Situation) {
 			k.say("%s: %v", k.want.Name, err)
 		}
 	}
-	if err := volume.Down(ctx, k.storage, k.want.Name); err != nil {
+	if err := volume.Down(ctx, k.storage, k.want.Name, k.showProgress); err != nil {
 		k.say("%s: %v", k.want.Name, err)
 	}
 }

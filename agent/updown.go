@@ -53,7 +53,7 @@ func (a *Agent) Down(ctx context.Context, name string) error {
 			return errors.Join(err, unmarkDown(name))
 		}
 	}
-	if err := volume.Down(ctx, a.storage, name); err != nil {
+	if err := volume.Down(ctx, a.storage, name, a.showProgress); err != nil {
 		return errors.Join(named(err, name), unmarkDown(name))
 	}
 	a.say("DOWN %s: taken down.\n  next: bootswain up %s, or reboot", name, name)
@@ -112,5 +112,5 @@ func foundAgain(v health.Volume) spec.Volume {
 
 // HoldStop closes what is left of every volume at shutdown, after the mounts.
 func (a *Agent) HoldStop(ctx context.Context) error {
-	return volume.DownAll(ctx, a.storage)
+	return volume.DownAll(ctx, a.storage, a.showProgress)
 }

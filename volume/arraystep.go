@@ -91,4 +91,4 @@ func (t *takeDown) String() string {
 	return fmt.Sprintf("take down what is left of %s: %s", t.s.Name, t.what)
 }
 
-func (t *takeDown) Apply(ctx context.Context) error { return Down(ctx, t.host(), t.s.Name) }
+func (t *takeDown) Apply(ctx context.Context) error { return Down(ctx, t.host(), t.s.Name, nil) }

@@ -203,7 +203,7 @@ func downAndUp(t *testing.T, b bench) {
 	for _, ids := range [][]string{b.ids()[3:], b.ids()[1:3]} {
 		up(t, b, over(ids...))
 		for range 2 {
-			if err := Down(t.Context(), b.host(), "data"); err != nil {
+			if err := Down(t.Context(), b.host(), "data", nil); err != nil {
 				t.Fatal(err)
 			}
 			if left := b.up(t); left != "" {
@@ -215,7 +215,7 @@ func downAndUp(t *testing.T, b bench) {
 			t.Errorf("up: %v, %v", names, err)
 		}
 		for range 2 {
-			if err := DownAll(t.Context(), b.host()); err != nil {
+			if err := DownAll(t.Context(), b.host(), nil); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -301,7 +301,7 @@ func lostDevice(t *testing.T, b bench) {
 		says(t, Lost(t.Context(), b.host(), s), situation.Failed, ids[len(ids)-1]+" lost")
 		_, err := Converge(t.Context(), b.host(), want, nil)
 		says(t, err, situation.Failed, ids[len(ids)-1]+" lost")
-		if err := Down(t.Context(), b.host(), "data"); err != nil {
+		if err := Down(t.Context(), b.host(), "data", nil); err != nil {
 			t.Fatalf("%v\n%s", err, b.up(t))
 		}
 		refusedWith(t, b, want, situation.Waiting, "missing")

@@ -33,7 +33,7 @@ func Converge(ctx context.Context, h *Host, want spec.Volume, progress func(Prog
 			last = text
 		}
 		for _, step := range p {
-			err := w.carryOut(ctx, step)
+			err := w.do(step.String(), func() error { return step.Apply(ctx) })
 			if errors.Is(err, raid.ErrBusy) {
 				break // somebody else is starting the array: look again
 			}
@@ -44,15 +44,12 @@ func Converge(ctx context.Context, h *Host, want spec.Volume, progress func(Prog
 	}
 }
 
-// carryOut applies one step and tells about it.
-func (w *work) carryOut(ctx context.Context, step interface {
-	String() string
-	Apply(context.Context) error
-}) error {
-	p := Progress{Volume: w.name, Step: step.String()}
+// do does one thing and tells about it.
+func (w *work) do(what string, thing func() error) error {
+	p := Progress{Volume: w.name, Step: what}
 	w.tell(p)
 	began := time.Now()
-	err := step.Apply(ctx)
+	err := thing()
 	p.Ended, p.Took = true, time.Since(began)
 	w.tell(p)
 	return err

@@ -24,9 +24,10 @@ const downTimeout = 80 * time.Second
 // bringing it up, each step safe to repeat. What is not up is down. It needs no
 // launch data: the kernel shows what stands on what. Of a volume that lost
 // devices it removes what is left by force, since nothing can be written to it
-// any more; one that is in use is left as it is, with an error.
-func Down(ctx context.Context, h *Host, volume string) error {
-	w := newWork(h, volume, nil)
+// any more; one that is in use is left as it is, with an error. progress, which
+// may be nil, is told of each part that is taken down.
+func Down(ctx context.Context, h *Host, volume string, progress func(Progress)) error {
+	w := newWork(h, volume, progress)
 	arrays, err := w.arraysOf(volume)
 	if err != nil {
 		return explain(volume, "take it down", err)
@@ -44,7 +45,8 @@ func Down(ctx context.Context, h *Host, volume string) error {
 		}
 	}
 	for _, md := range arrays {
-		if err := raid.Stop(ctx, h.Run, h.EBS.Sys, md); err != nil {
+		err := w.do("stop "+md, func() error { return raid.Stop(ctx, h.Run, h.EBS.Sys, md) })
+		if err != nil {
 			return explain(volume, "take it down", err)
 		}
 	}
@@ -53,7 +55,7 @@ func Down(ctx context.Context, h *Host, volume string) error {
 
 // DownAll takes down every volume of ours that is up, with or without launch
 // data, and returns what could not be taken down.
-func DownAll(ctx context.Context, h *Host) error {
+func DownAll(ctx context.Context, h *Host, progress func(Progress)) error {
 	ctx, cancel := context.WithTimeout(ctx, downTimeout)
 	defer cancel()
 	volumes, err := Up(h)
@@ -62,7 +64,7 @@ func DownAll(ctx context.Context, h *Host) error {
 	}
 	var errs []error
 	for _, v := range volumes {
-		errs = append(errs, Down(ctx, h, v))
+		errs = append(errs, Down(ctx, h, v, progress))
 	}
 	return errors.Join(errs...)
 }
@@ -99,11 +101,13 @@ func (w *work) unmap(ctx context.Context, m luks.Mapping) error {
 	if err := w.unmount(ctx, strings.TrimSpace(string(number)), lost); err != nil {
 		return err
 	}
-	err = luks.Close(ctx, w.host.Run, m.Name)
-	if err != nil && lost {
-		return luks.CloseLost(ctx, w.host.Run, m.Name)
-	}
-	return err
+	return w.do("close "+m.Name, func() error {
+		err := luks.Close(ctx, w.host.Run, m.Name)
+		if err != nil && lost {
+			return luks.CloseLost(ctx, w.host.Run, m.Name)
+		}
+		return err
+	})
 }
 
 // unmount ends all mounts of a file system, the last first; bind mounts of its
