@@ -181,7 +181,7 @@ func (a *Agent) showProgress(p volume.Progress) {
 	switch {
 	case p.Ended:
 		a.say("%s: %s (%.2fs)", p.Volume, p.Step, p.Took.Seconds())
-	case p.Total > 0 && p.Done > 0:
+	case p.Total > 0 && 100*p.Done/p.Total%10 == 0:
 		a.say("%s: %s, %d %%", p.Volume, p.Step, 100*p.Done/p.Total)
 	}
 }

@@ -67,7 +67,7 @@ type counter struct {
 
 func (w *work) bytes(step string) *counter { return &counter{w: w, step: step} }
 
-// of adds a device and returns what FirstData calls.
+// of adds a device and returns what FirstData calls. It tells of every percent.
 func (c *counter) of(size int64) func(done, total int64) {
 	if c.total.Add(size) == size {
 		c.began = time.Now()
@@ -75,9 +75,12 @@ func (c *counter) of(size int64) func(done, total int64) {
 	}
 	var last int64
 	return func(done, _ int64) {
-		sum := c.done.Add(done - last)
+		more, total := done-last, c.total.Load()
 		last = done
-		c.w.tell(Progress{Volume: c.w.name, Step: c.step, Done: sum, Total: c.total.Load()})
+		sum := c.done.Add(more)
+		if 100*sum/total > 100*(sum-more)/total { // a large disk has very many pieces
+			c.w.tell(Progress{Volume: c.w.name, Step: c.step, Done: sum, Total: total})
+		}
 	}
 }
 
