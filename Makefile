@@ -1,10 +1,39 @@
-# The commands of this tree. Everything that they download or build is kept in
-# the user's cache, apart from bin/.
+# The commands of this tree. On a fresh Debian or Ubuntu machine with Go and
+# make, as root, each does its own set-up. Everything that they download or
+# build is kept in the user's cache, apart from bin/.
 
-.PHONY: setup deb
+CACHE  := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/bootswain
+LINTER := v2.15.0
+LINT   := $(CACHE)/tools/golangci-lint-$(LINTER)/golangci-lint
 
-setup: ## packages that the laboratory needs, on Debian or Ubuntu, as root
+.PHONY: help run test check soak setup deb
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run: setup ## show the main job on a virtual machine, and leave it up
+	@go run ./cmd/lab demo
+
+test: setup check ## every test: check, real tools, whole machines
+	@echo "test: real tools in a micro guest, scenarios on whole machines"
+	@BOOTSWAIN_E2E=1 go test -count=1 -v -timeout 60m -p 1 -parallel 2 ./lab/... ./e2e/...
+
+check: $(LINT) ## format, vet, linter with the import table, unit tests, fuzz seeds
+	@echo "check: gofmt"; out=$$(gofmt -l .); test -z "$$out" || { echo "not formatted: $$out"; exit 1; }
+	@echo "check: go mod tidy"; go mod tidy -diff
+	@echo "check: go vet"; go vet ./...
+	@echo "check: golangci-lint"; $(LINT) run ./...
+	@echo "check: unit tests and fuzz seeds"; go test $$(go list ./... | grep -v /e2e)
+
+soak: setup ## the long scenarios: CUTS=100 power cuts at random moments
+	@CUTS=$(or $(CUTS),100) BOOTSWAIN_E2E=1 go test -count=1 -v -timeout 24h ./e2e -run 'TestCuts'
+
+setup: ## packages that the laboratory needs
 	@scripts/setup
 
 deb: ## bootswain's Debian package, in bin/
 	@packaging/deb/build bin
+
+$(LINT):
+	@echo "check: building golangci-lint $(LINTER), once (2 minutes)"
+	@mkdir -p $(@D) && GOBIN=$(@D) go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(LINTER)
