@@ -193,7 +193,7 @@ func wrongKey(t *testing.T, b bench) {
 	h := b.host()
 	h.Keys = ringWithout("sealed:one")
 	_, err := Converge(t.Context(), h, other, nil)
-	says(t, err, situation.Locked, "the launch data's key: the key does not unlock it. the volume's own key: the key is sealed to another recipient")
+	says(t, err, situation.Locked, "the launch data's key: the key does not unlock it; the volume's own key: the key is sealed to another recipient")
 	h.Keys = ringWithout("")
 	other.Encryption.Sealed = nil
 	up(t, b, other)

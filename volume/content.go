@@ -20,17 +20,16 @@ import (
 // cannot be read is a finding; an error is a machine on which one cannot look.
 func (w *work) observeDevice(ctx context.Context, s *State, d *Device) error {
 	var err error
-	if d.InUse, err = w.user(s, d); err != nil {
-		return err
-	}
 	d.Content, d.Claim, err = w.content(ctx, s, d)
 	if errors.As(err, new(*run.MissingError)) || ctx.Err() != nil {
 		return err
 	}
 	if err != nil {
 		d.Content = Content{Kind: KindUnreadable, Fault: err.Error()}
+		return nil
 	}
-	return nil
+	d.InUse, err = w.user(s, d)
+	return err
 }
 
 // content reads superblocks and signatures, all past the page cache.
@@ -116,7 +115,9 @@ func (w *work) user(s *State, d *Device) (string, error) {
 		}
 		return holder, nil
 	}
-	if len(d.Holders) > 0 {
+	if len(d.Holders) > 0 || d.Content.Kind == KindMember || d.Content.Kind == KindEncrypted {
+		// Looking exclusively would be in the way of somebody who starts or
+		// opens it this very moment; the steps look before they write.
 		return "", nil
 	}
 	busy, err := ebs.InUse(d.Path)

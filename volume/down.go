@@ -169,7 +169,8 @@ func (w *work) arraysOf(volume string) ([]string, error) {
 			return nil, err
 		}
 		carries := slices.ContainsFunc(on, func(m luks.Mapping) bool { return m.Name == mappingName(volume) })
-		if carries || w.setName(md) == volume {
+		to, _ := os.Readlink(filepath.Join(w.host.EBS.Dev, "md", volume))
+		if carries || filepath.Base(to) == md || w.setName(md) == volume {
 			arrays = append(arrays, md)
 		}
 	}

@@ -127,6 +127,9 @@ func (o *open) Apply(ctx context.Context) error {
 			locked = append(locked, s)
 		}
 	}
+	if len(locked) == 0 {
+		return errors.New("there is no key for it")
+	}
 	return join(locked)
 }
 
@@ -153,10 +156,10 @@ func (o *open) try(ctx context.Context, path string, sealed []byte) (*situation.
 func join(all []*situation.Situation) error {
 	var texts []string
 	for _, s := range all {
-		texts = append(texts, strings.TrimSuffix(s.Text, " Data untouched."))
+		texts = append(texts, strings.TrimSuffix(s.Text, ". Data untouched."))
 	}
 	first := *all[0]
-	first.Text = strings.Join(texts, " ") + " Data untouched."
+	first.Text = strings.Join(texts, "; ") + ". Data untouched."
 	return &first
 }
 

@@ -2,7 +2,9 @@ package volume
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -55,7 +57,10 @@ func (w *work) observe(ctx context.Context, want spec.Volume) (State, error) {
 	if err := w.observeLayers(&s, want); err != nil {
 		return s, explain(want.Name, "look at what is on it", err)
 	}
-	return s, w.prove(ctx, &s, want)
+	if err := w.prove(ctx, &s, want); err != nil {
+		return s, explain(want.Name, "read all of it", err)
+	}
+	return s, nil
 }
 
 // nameless says which devices would not tell the name that they were attached
@@ -102,7 +107,25 @@ func (w *work) observeArray(s *State) error {
 			}
 		}
 	}
-	return nil
+	if s.Array != nil {
+		return nil
+	}
+	s.Array, err = w.deadArray(s.Name)
+	return err
+}
+
+// deadArray returns the volume's array if it has lost every device, so that no
+// device leads to it; its link is still there.
+func (w *work) deadArray(volume string) (*Array, error) {
+	to, err := os.Readlink(filepath.Join(w.host.EBS.Dev, "md", volume))
+	if err != nil {
+		return nil, nil
+	}
+	a, err := w.array(filepath.Base(to))
+	if errors.Is(err, fs.ErrNotExist) || err == nil && a.State != raid.StateBroken {
+		return nil, nil
+	}
+	return a, err
 }
 
 func (w *work) array(kernel string) (*Array, error) {
@@ -145,7 +168,7 @@ func (w *work) observeOrphan(s *State) error {
 	all, err := luks.Mappings(w.host.EBS.Sys)
 	for _, m := range all {
 		if m.Name == mappingName(s.Name) {
-			s.Orphan = &m
+			s.Orphan, s.OrphanLost = &m, w.lostUnder(m.Kernel)
 		}
 	}
 	return err
@@ -195,7 +218,7 @@ func (w *work) observeMapping(s *State, kernel string) error {
 			return err
 		}
 		s.Mapping = &Mapping{Mapping: m, Path: filepath.Join(w.host.EBS.Dev, m.Kernel), Number: strings.TrimSpace(string(number))}
-		s.Orphan = nil
+		s.Orphan, s.OrphanLost = nil, false
 	}
 	return nil
 }

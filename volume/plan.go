@@ -1,6 +1,8 @@
 package volume
 
 import (
+	"slices"
+
 	"bootswain/luks"
 	"bootswain/plan"
 	"bootswain/spec"
@@ -157,9 +159,15 @@ func (s State) mayWrite(d Device) bool {
 	return false
 }
 
-// unfinished tells whether the header is that of this very set and says that it
-// never was ready.
+// unfinished tells whether the header is that of this very set and never was
+// ready: its token says preparing, or it has none yet and every device says so
+// in its claim. A header that lost its token some other way is not unfinished.
 func (s State) unfinished() bool {
-	return s.Header != nil && s.HeaderErr == nil && s.TokenErr == nil &&
-		s.Header.UUID == s.uuid(kindHeader) && !s.ready()
+	if s.Header == nil || s.HeaderErr != nil || s.TokenErr != nil || s.Header.UUID != s.uuid(kindHeader) {
+		return false
+	}
+	if s.Token != nil {
+		return s.Token.Intent == luks.Preparing
+	}
+	return !slices.ContainsFunc(s.Devices, func(d Device) bool { return !s.claims(d.Claim) })
 }

@@ -125,7 +125,7 @@ func TestPlanSteps(t *testing.T) {
 	broken := running(headed(joined(seen(2), own(2)), head(2), luks.Ready))
 	broken.Array.State = "broken"
 	orphan := headed(seen(1), head(1), luks.Ready)
-	orphan.Orphan = &luks.Mapping{Name: "bootswain-data"}
+	orphan.Orphan, orphan.OrphanLost = &luks.Mapping{Name: "bootswain-data"}, true
 	for name, c := range map[string]struct {
 		have State
 		want string
@@ -138,7 +138,7 @@ func TestPlanSteps(t *testing.T) {
 		"the same, after a reboot":  {claimedBy(joined(seen(2), own(2)), 0, 1), "unseal, !create, " + makeAnew},
 		"torn header":               {claimedBy(torn(running(joined(seen(2), own(2)))), 0, 1), "unseal, " + makeAnew},
 		"torn header on one device": {claimedBy(torn(kind(seen(1), KindEncrypted)), 0), "unseal, " + makeAnew},
-		"header without token":      {headed(seen(1), head(1), ""), "unseal, !claim 11, " + makeAnew},
+		"header without token":      {claimedBy(headed(seen(1), head(1), ""), 0), "unseal, " + makeAnew},
 		"preparing, opened":         {claimedBy(opened(headed(seen(1), head(1), luks.Preparing), xfs), 0), "unseal, close, " + makeAnew},
 		"preparing, claims gone":    {running(headed(joined(seen(2), own(2)), head(2), luks.Preparing)), "unseal, !claim 11, !claim 22, " + makeAnew},
 		"released":                  {foreign(seen(2)), "unseal, !wipe 11, !claim 22, !create, " + makeAnew},
@@ -237,6 +237,8 @@ func TestPlanRefuses(t *testing.T) {
 		"another file system":           {opened(running(ready()), &Filesystem{Superblock: filesystem.Superblock{Type: "ext4"}}), "it was ready once, and now holds ext4 where xfs was made"},
 		"broken file system":            {opened(running(ready()), &Filesystem{Fault: "bad checksum"}), "holds a file system that cannot be trusted (bad checksum)"},
 		"preparing, mounted":            {mountedOn(opened(running(headed(joined(seen(2), own), head, luks.Preparing)), nil), "/mnt"), "it is mounted on /mnt, and never was ready; nothing written"},
+		"token taken away":              {headed(joined(seen(2), own), head, ""), "it has a header of this set without a token; nothing written"},
+		"up elsewhere":                  {blank(func(s *State) { s.Orphan = &luks.Mapping{Name: "bootswain-data"} }), "REFUSED data: it is up on other devices (/dev/mapper/bootswain-data); nothing written.\n  next: bootswain down data, or correct ebs"},
 		"opened by another":             {with(running(ready()), func(s *State) { s.OtherUser = "luks-1 (dm-3)" }), "it is in use by luks-1 (dm-3); nothing written"},
 		"lost": {with(running(ready()), func(s *State) {
 			s.Array.State = "broken"

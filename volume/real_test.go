@@ -194,7 +194,13 @@ func (b *realBench) reboot(t *testing.T) {
 // detach removes a device from the PCI bus.
 func (b *realBench) detach(t *testing.T, id string) {
 	t.Helper()
-	if err := os.WriteFile(filepath.Join("/sys/block", b.devices[id].Name, "device/device/remove"), []byte("1"), 0); err != nil {
+	// With native multipath the controller stands between the subsystem and the
+	// PCI device.
+	doors, _ := filepath.Glob(filepath.Join("/sys/block", b.devices[id].Name, "device", "nvme*", "device", "remove"))
+	if len(doors) != 1 {
+		t.Fatalf("%s can be removed by %v", id, doors)
+	}
+	if err := os.WriteFile(doors[0], []byte("1"), 0); err != nil {
 		t.Fatal(err)
 	}
 	b.look(t)
@@ -252,6 +258,9 @@ func (b *realBench) up(t *testing.T) string {
 	for _, a := range arrays {
 		state, _ := raid.ArrayState("/sys", filepath.Base(a))
 		members, _ := raid.Members("/sys", filepath.Base(a))
+		if len(members) == 0 && state != raid.StateBroken {
+			continue // stopped, and not gone yet
+		}
 		lines = append(lines, fmt.Sprintf("%s (%s) of %v", filepath.Base(a), state, members))
 	}
 	mappings, _ := luks.Mappings("/sys")

@@ -19,6 +19,9 @@ func (s State) trouble(want spec.Volume) *situation.Situation {
 	if len(s.Missing) > 0 && s.leftover() {
 		return s.lost()
 	}
+	if s.Orphan != nil && !s.OrphanLost {
+		return s.refused("bootswain down "+s.Name+", or correct ebs", "it is up on other devices (/dev/mapper/%s); nothing written", s.Orphan.Name)
+	}
 	for _, d := range s.Devices {
 		switch {
 		case d.Content.Kind == KindUnreadable:
@@ -152,6 +155,9 @@ func (s State) wasSomething(want spec.Volume) *situation.Situation {
 		case KindMember:
 			return s.memberHolds(d)
 		case KindEncrypted:
+			if s.Header != nil && s.Header.UUID == s.uuid(kindHeader) {
+				return s.holds(d, "a LUKS header of this set without a token")
+			}
 			return s.holds(d, "an unfinished set that is not this one")
 		default:
 			return s.holds(d, d.Content.Holds)
@@ -185,6 +191,8 @@ func (s State) memberHolds(d Device) *situation.Situation {
 	switch {
 	case s.HeaderErr != nil:
 		why = s.HeaderErr.Error()
+	case s.Header != nil && s.Header.UUID == s.uuid(kindHeader):
+		why = "it has a header of this set without a token"
 	case s.Header != nil:
 		why = "it is unfinished, and was begun with other volumes"
 	}

@@ -19,7 +19,9 @@ type State struct {
 
 	Array  *Array        // the array on the devices, if one runs; nil for a volume of one device
 	Stale  []string      // kernel names of arrays of our devices that did not start
-	Orphan *luks.Mapping // a mapping of our name that does not stand on our devices, such as that of a lost one
+	Orphan *luks.Mapping // a mapping of our name that does not stand on our devices; nil
+
+	OrphanLost bool // what it stands on is gone, or broken
 
 	Header     *luks.Header       // nil where none was found
 	HeaderErr  error              // why a header that is there cannot be trusted; nil

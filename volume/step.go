@@ -2,6 +2,7 @@ package volume
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"bootswain/ebs"
@@ -99,7 +100,13 @@ func (a at) target() (kernel, path string, err error) {
 // unready makes sure that the header on a path, if there is one, is this set's
 // own and never was ready.
 func (a at) unready(path string) error {
-	now := State{Name: a.s.Name, Wanted: a.s.Wanted, Devices: a.s.Devices}
+	now := State{Name: a.s.Name, Wanted: a.s.Wanted, Devices: slices.Clone(a.s.Devices)}
+	for i := range now.Devices {
+		var err error
+		if now.Devices[i].Claim, err = claimOn(now.Devices[i].Device); err != nil {
+			return err
+		}
+	}
 	if err := observeHeaderAt(&now, path, 0, 1<<62); err != nil {
 		return err
 	}
