@@ -20,6 +20,14 @@ const (
 	TCG Accel = "tcg"
 )
 
+// Describe says it to a person.
+func (a Accel) Describe() string {
+	if a == KVM {
+		return "KVM"
+	}
+	return "TCG, emulated: KVM does not work here"
+}
+
 // probeTime is how long the probe guest may take; with a KVM that works it
 // needs well under a second.
 const probeTime = 8 * time.Second

@@ -56,7 +56,7 @@ func (m *Machine) arguments() []string {
 }
 
 func (m *Machine) kernelLine() string {
-	return strings.TrimSpace(m.options.Image.Append + " " + m.options.Append)
+	return strings.TrimSpace(m.options.Image.Append + " console=ttyS0 " + m.options.Append)
 }
 
 // processor chooses what runs the guest's instructions.
