@@ -53,7 +53,7 @@ func TestReadHeader(t *testing.T) {
 	}{
 		"as cryptsetup writes it": {func(b []byte) []byte { return b }, nil, [2]bool{true, true}},
 		"blank":                   {func(b []byte) []byte { clear(b); return b }, ErrNone, [2]bool{}},
-		"empty":                   {func(b []byte) []byte { return nil }, ErrNone, [2]bool{}},
+		"empty":                   {func([]byte) []byte { return nil }, ErrNone, [2]bool{}},
 		"first sector wiped":      {func(b []byte) []byte { clear(b[:512]); return b }, nil, [2]bool{false, true}},
 		"torn primary":            {func(b []byte) []byte { clear(b[4096:8192]); return b }, nil, [2]bool{false, true}},
 		"torn secondary":          {func(b []byte) []byte { b[16384+5000] ^= 1; return b }, nil, [2]bool{true, false}},

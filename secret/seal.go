@@ -20,7 +20,7 @@ func Seal(recipients []string, k *Key) ([]byte, error) {
 	}
 	rs, err := age.ParseRecipients(strings.NewReader(strings.Join(recipients, "\n") + "\n"))
 	if err != nil {
-		return nil, fmt.Errorf("cannot seal the key: %v", err)
+		return nil, fmt.Errorf("cannot seal the key: %w", err)
 	}
 	var out bytes.Buffer
 	err = k.Use(func(b []byte) error {

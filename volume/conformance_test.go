@@ -71,14 +71,13 @@ func over(ids ...string) spec.Volume {
 }
 
 // refusedWith converges and expects a sentence, and that nothing is up.
-func refusedWith(t *testing.T, b bench, want spec.Volume, word situation.Word, text string) *situation.Situation {
+func refusedWith(t *testing.T, b bench, want spec.Volume, word situation.Word, text string) {
 	t.Helper()
 	_, err := Converge(t.Context(), b.host(), want, nil)
 	s := says(t, err, word, text)
 	if left := b.up(t); left != "" {
 		t.Errorf("after %s there is up:\n%s", s.Word, left)
 	}
-	return s
 }
 
 func firstBoot(t *testing.T, b bench) {

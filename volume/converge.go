@@ -27,11 +27,11 @@ func Converge(ctx context.Context, h *Host, want spec.Volume, progress func(Prog
 		if err != nil || len(p) == 0 {
 			return s, err
 		}
-		if text := p.String(); text == last {
+		text := p.String()
+		if text == last {
 			return s, &situation.Situation{Word: situation.Failed, Subject: want.Name, Text: "no progress: the same steps are due again: " + p[0].String() + ".", Next: "tried again by itself"}
-		} else {
-			last = text
 		}
+		last = text
 		for _, step := range p {
 			err := w.do(step.String(), func() error { return step.Apply(ctx) })
 			if errors.Is(err, raid.ErrBusy) {

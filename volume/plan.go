@@ -41,7 +41,7 @@ func Plan(want spec.Volume, have State) (plan.Plan, error) {
 		return plan.Plan{&takeDown{have.at(), have.leftoverWords()}}, nil
 	}
 	if len(have.Missing) > 0 {
-		return nil, have.waiting(want)
+		return nil, have.waiting()
 	}
 	var steps plan.Plan
 	for _, md := range have.Stale {

@@ -42,7 +42,7 @@ func (s State) trouble(want spec.Volume) *situation.Situation {
 }
 
 // waiting is a volume whose devices are not all there.
-func (s State) waiting(want spec.Volume) *situation.Situation {
+func (s State) waiting() *situation.Situation {
 	text := fmt.Sprintf("%d of %d volumes; %s missing.", len(s.Devices), s.Wanted, strings.Join(s.Missing, ", "))
 	if s.Nameless != "" {
 		text += " " + s.Nameless + "."
@@ -237,7 +237,11 @@ func explain(volume, doing string, err error) error {
 		named.Subject = volume
 		return &named
 	}
-	s := &situation.Situation{Word: situation.Failed, Subject: volume, Text: fmt.Sprintf("cannot %s: %v.", doing, err), Cause: err, Next: "tried again by itself"}
+	text := strings.TrimSuffix(err.Error(), ".")
+	if !strings.HasPrefix(text, "cannot ") { // most say themselves what they cannot do
+		text = "cannot " + doing + ": " + text
+	}
+	s := &situation.Situation{Word: situation.Failed, Subject: volume, Text: text + ".", Cause: err, Next: "tried again by itself"}
 	if missing, ok := errors.AsType[*run.MissingError](err); ok {
 		s.Text = fmt.Sprintf("%s is not installed; cannot %s.", missing.Name, doing)
 		s.Next = "install " + packages[missing.Name]

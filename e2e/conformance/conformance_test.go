@@ -36,7 +36,11 @@ func TestVolume(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer micro.Remove()
+	defer func() {
+		if err := micro.Remove(); err != nil {
+			t.Error(err)
+		}
+	}()
 	args := []string{"-test.run=^TestConformance$", "-test.v", "-real"}
 	if filter := os.Getenv("BOOTSWAIN_E2E_CASE"); filter != "" {
 		args[0] = "-test.run=^TestConformance$/" + filter

@@ -159,8 +159,8 @@ func (m *Machine) Detach(ids ...string) {
 // Disk returns the file that holds a volume's bytes.
 func (m *Machine) Disk(id string) string { return m.disks[id].file }
 
-// Missing takes a program away.
-func (m *Machine) Missing(program string) { m.missing[program] = true }
+// Missing takes a program away, or brings it back.
+func (m *Machine) Missing(program string, gone bool) { m.missing[program] = gone }
 
 // CutAfter has the power fail at the n-th step from now: the program that is at
 // work stops there, and none runs after it. 0 takes that back.
