@@ -33,7 +33,7 @@ func ConfigCheck(name string, stdin io.Reader, stdout io.Writer) error {
 	if len(doc) > maxUserData {
 		fmt.Fprintf(stdout, "note: %d bytes; EC2 takes %d. gzip makes it smaller and is understood.\n", len(doc), maxUserData)
 	}
-	fmt.Fprintf(stdout, "fine: %d users, %d volumes\n", len(o.spec.Users), len(o.spec.Volumes))
+	fmt.Fprintf(stdout, "fine: %s, %s\n", count(len(o.spec.Users), "user"), count(len(o.spec.Volumes), "volume"))
 	return nil
 }
 

@@ -102,7 +102,7 @@ func (d *daemon) launchSentence() *situation.Situation {
 	case d.orders.spec.Version == 0:
 		s.Text = "given, but not for bootswain; the EC2 key pair may log in."
 	default:
-		s.Text = fmt.Sprintf("%d users, %d volumes.", len(d.orders.spec.Users), len(d.orders.spec.Volumes))
+		s.Text = count(len(d.orders.spec.Users), "user") + ", " + count(len(d.orders.spec.Volumes), "volume") + "."
 	}
 	return s
 }
@@ -223,6 +223,13 @@ func (v view) mounted() bool {
 	return slices.ContainsFunc(v.state.Mounts, func(m filesystem.Mount) bool {
 		return m.Point == v.want.Mount && m.Root == "/"
 	})
+}
+
+func count(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
 }
 
 // bootID is the kernel's name for this boot, from random(4).

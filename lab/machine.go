@@ -54,15 +54,18 @@ type Machine struct {
 	console  *console
 	forwards map[int]int // guest port to host port
 
-	mu      sync.Mutex
-	ports   [ports]*Volume
-	process *process // nil: the power is off
-	monitor *qmp.Conn
-	agent   *qmp.Conn
-	ready   bool            // the guest agent answers
-	boots   int             // power-ons and resets
-	removed map[string]bool // devices that QEMU has let go
-	changed chan struct{}   // closed and replaced when any of these change
+	mu       sync.Mutex
+	ports    [ports]*Volume
+	freed    [ports]int // when each was freed, in releases
+	releases int
+	pulled   []int    // ports whose volume was pulled since the last attachment
+	process  *process // nil: the power is off
+	monitor  *qmp.Conn
+	agent    *qmp.Conn
+	ready    bool            // the guest agent answers
+	boots    int             // power-ons and resets
+	removed  map[string]bool // devices that QEMU has let go
+	changed  chan struct{}   // closed and replaced when any of these change
 }
 
 // ErrOff is what waiting for a machine without power comes to.
@@ -220,3 +223,7 @@ func (m *Machine) wait(ctx context.Context, what string, condition func() bool) 
 		}
 	}
 }
+
+// RootDisk returns the file of the machine's root disk, a qcow2 overlay, to be
+// looked at while the machine is off.
+func (m *Machine) RootDisk() string { return m.root }

@@ -1,0 +1,133 @@
+package agent
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"bootswain/filesystem"
+	"bootswain/health"
+	"bootswain/internal/situation"
+	"bootswain/launch"
+	"bootswain/mysql"
+	"bootswain/spec"
+	"bootswain/systemd"
+	"bootswain/volume"
+)
+
+func wantData() spec.Volume {
+	return spec.Volume{Name: "data", Mount: "/srv/data", Required: true, OverdueAfter: time.Minute, EBS: spec.EBS{IDs: []string{"vol-1", "vol-2"}}}
+}
+
+func upView() view {
+	return view{want: wantData(), passed: true, state: volume.State{
+		Array: &volume.Array{Path: "/dev/md127", State: "clean"}, Mapping: &volume.Mapping{},
+		Mounts: []filesystem.Mount{{Point: "/srv/data", Root: "/"}},
+	}}
+}
+
+func statuses(checks []health.Check) string {
+	var all []string
+	for _, c := range checks {
+		all = append(all, c.Name+"="+string(c.Status))
+	}
+	return strings.Join(all, " ")
+}
+
+func TestVolumeChecks(t *testing.T) {
+	waiting := &situation.Situation{Word: situation.Waiting, Subject: "data", Text: "1 of 2 volumes."}
+	unmounted := upView()
+	unmounted.state.Mounts = nil
+	for name, c := range map[string]struct {
+		view  view
+		asked time.Duration
+		want  string
+	}{
+		"up":            {upView(), time.Hour, "volume:data=pass md:data=pass luks:data=pass mount:data=pass"},
+		"not mounted":   {unmounted, time.Hour, "volume:data=pass md:data=pass luks:data=pass mount:data=fail"},
+		"first look":    {view{want: wantData()}, 0, "volume:data=warn md:data=warn luks:data=warn mount:data=warn"},
+		"waiting":       {view{want: wantData(), passed: true, trouble: waiting}, time.Second, "volume:data=warn md:data=warn luks:data=warn mount:data=warn"},
+		"overdue":       {view{want: wantData(), passed: true, trouble: waiting}, time.Hour, "volume:data=fail md:data=fail luks:data=fail mount:data=fail"},
+		"refused":       {view{want: wantData(), passed: true, trouble: &situation.Situation{Word: situation.Refused}}, 0, "volume:data=fail md:data=fail luks:data=fail mount:data=fail"},
+		"still working": {view{want: wantData(), passed: true, trouble: waiting, working: "open data"}, 0, "volume:data=warn md:data=warn luks:data=warn mount:data=warn"},
+	} {
+		if got := statuses(c.view.checks(c.asked, time.Now())); got != c.want {
+			t.Errorf("%s: %s, want %s", name, got, c.want)
+		}
+	}
+}
+
+func TestDatabaseSentence(t *testing.T) {
+	ready := &situation.Situation{Word: situation.Ready, Subject: "data", Text: "mounted."}
+	missing := &situation.Situation{Word: situation.Waiting, Subject: "data", Text: "1 of 2 volumes.", Next: "nothing"}
+	server := mysql.Server{Unit: "mariadb.service"}
+	for name, c := range map[string]struct {
+		view   databaseView
+		volume *situation.Situation
+		want   string
+	}{
+		"no server":     {databaseView{}, ready, "FAILED mysql: neither MariaDB nor MySQL"},
+		"answers":       {databaseView{server: server, version: "11.8"}, ready, "READY mariadb: answers, version 11.8."},
+		"volume absent": {databaseView{server: server}, missing, "HELD mariadb: WAITING data: 1 of 2 volumes."},
+		"starting":      {databaseView{server: server, state: systemd.State{Active: "activating"}}, ready, "WAITING mariadb: activating, does not answer yet."},
+		"was held":      {databaseView{server: server, state: systemd.State{Active: "failed"}, held: true}, ready, "WAITING mariadb: its volume is ready"},
+		"stopped":       {databaseView{server: server, state: systemd.State{Active: "inactive", Result: "success"}}, ready, "FAILED mariadb: inactive (success)."},
+	} {
+		if got := c.view.sentence(c.volume).Error(); !strings.HasPrefix(got, c.want) {
+			t.Errorf("%s: %q, want %q", name, got, c.want)
+		}
+	}
+}
+
+// TestReport is the daemon's report in the situations of launch data.
+func TestReport(t *testing.T) {
+	asked := func(data launch.Data) *daemon {
+		return &daemon{Agent: &Agent{config: Config{DefaultUser: "admin"}}, began: time.Now(), asked: true, orders: read(data)}
+	}
+	unread := &daemon{Agent: &Agent{}, began: time.Now().Add(-time.Hour), unread: unreachable(errors.New("no answer in 5 s"))}
+	keys := launch.Data{PublicKeys: []string{"ssh-ed25519 AAAA"}}
+	for name, c := range map[string]struct {
+		daemon *daemon
+		want   string
+		says   string
+	}{
+		"unread":     {unread, "launch-data=fail", "could not be read: no answer in 5 s."},
+		"none given": {asked(keys), "launch-data=warn users=pass", "none given; the EC2 key pair may log in."},
+		"sound":      {asked(launch.Data{Given: true, UserData: []byte(soundUser)}), "launch-data=pass users=pass", "1 user, 0 volumes."},
+		"faulty":     {asked(launch.Data{Given: true, UserData: []byte(soundUser + "volums: {}\n")}), "launch-data=fail users=pass", "volums unknown"},
+	} {
+		r := c.daemon.report()
+		if got := statuses(r.Checks); got != c.want {
+			t.Errorf("%s: %s, want %s", name, got, c.want)
+		}
+		if got := r.Checks[0].Sentence.Text; !strings.Contains(got, c.says) {
+			t.Errorf("%s: %q, want %q", name, got, c.says)
+		}
+	}
+}
+
+func TestSettled(t *testing.T) {
+	k := map[string]*keeper{"data": nil}
+	waiting := view{want: wantData(), passed: true, trouble: &situation.Situation{Word: situation.Waiting}}
+	for name, c := range map[string]struct {
+		daemon daemon
+		since  time.Duration
+		want   bool
+	}{
+		"launch data late":         {daemon{}, launchGrace / 2, false},
+		"launch data very late":    {daemon{}, 2 * launchGrace, true},
+		"no volumes":               {daemon{asked: true}, 0, true},
+		"first look":               {daemon{asked: true, keepers: k, views: map[string]view{"data": {}}}, time.Minute, false},
+		"work going on":            {daemon{asked: true, keepers: k, views: map[string]view{"data": {passed: true, working: "open"}}}, time.Minute, false},
+		"work going on for long":   {daemon{asked: true, keepers: k, views: map[string]view{"data": {passed: true, working: "open"}}}, 2 * bootLimit, true},
+		"a device may still come":  {daemon{asked: true, keepers: k, views: map[string]view{"data": waiting}}, deviceGrace / 2, false},
+		"a device does not come":   {daemon{asked: true, keepers: k, views: map[string]view{"data": waiting}}, 2 * deviceGrace, true},
+		"everything as asked":      {daemon{asked: true, keepers: k, views: map[string]view{"data": upView()}}, 0, true},
+		"refused is not waited on": {daemon{asked: true, keepers: k, views: map[string]view{"data": {passed: true, trouble: &situation.Situation{Word: situation.Refused}}}}, 0, true},
+	} {
+		if got := c.daemon.settled(c.since); got != c.want {
+			t.Errorf("%s: settled is %v, want %v", name, got, c.want)
+		}
+	}
+}

@@ -1,0 +1,150 @@
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"bootswain/lab"
+)
+
+// TestLateAndLost is a database whose volume comes late, is pulled out under
+// writes and comes back.
+func TestLateAndLost(t *testing.T) {
+	b := open(t)
+	v := b.volumes(2, 256<<20)
+	m := b.start(lab.MachineOptions{
+		PublicKeys: []string{b.owner.line},
+		UserData:   b.document(b.stanza("data", "/srv/data", v...), "mysql: {volume: data}\n"),
+	})
+	must(t, m.Ready(b.ctx))
+	b.sh(m, "timeout 300 sh -c 'until systemctl is-active multi-user.target; do sleep 1; done'; ! systemctl is-active emergency.target rescue.target")
+	b.waitSentence(m, "WAITING data: ")
+	b.held(m, "0 of 2 volumes")
+	image := b.rootDatabase(m)
+
+	must(t, m.Attach(b.ctx, v[0]))
+	b.waitSentence(m, "1 of 2 volumes")
+	b.held(m, v[1].ID)
+	attached := b.uptime(m)
+	must(t, m.Attach(b.ctx, v[1]))
+	b.ready(m)
+	if answered := b.journalTime(m, attached, "mariadb.service", `^Started mariadb\.service`); answered-attached > 30*time.Second {
+		t.Errorf("the database answered %s after its last volume was attached, want 30s at most", answered-attached)
+	}
+	b.sql(m, "create database orders; create table orders.o (n int primary key, t varchar(40))")
+
+	last := b.writeUntilPulled(m, v[1])
+	if after := b.rootDatabase(m); after != image {
+		t.Errorf("something was written beneath the mount: %s, was %s", after, image)
+	}
+	b.held(m, v[1].ID+" lost")
+
+	must(t, m.Attach(b.ctx, v[1]))
+	b.ready(m)
+	if n, err := strconv.Atoi(b.sql(m, "select coalesce(max(n), 0) from orders.o")); err != nil || n < last {
+		t.Errorf("%d rows after the volume came back, %d were acknowledged", n, last)
+	}
+	b.step("the volume is back, nothing acknowledged is lost")
+	must(t, m.Reboot(b.ctx))
+	b.ready(m)
+	b.shutdownOrder(m)
+}
+
+// writeUntilPulled pulls a volume out from under a writing database and returns
+// the last row that was acknowledged to the writer.
+func (b *bench) writeUntilPulled(m *lab.Machine, v *lab.Volume) (last int) {
+	b.Helper()
+	client, err := m.Dial(b.ctx, b.ops.name, b.ops.signer)
+	must(b.T, err)
+	defer client.Close()
+	session, err := client.NewSession()
+	must(b.T, err)
+	defer session.Close()
+	rows, err := session.StdoutPipe()
+	must(b.T, err)
+	must(b.T, session.Start(`n=0; while n=$((n+1)); do echo "insert into orders.o values ($n, 'row'); select $n;"; sleep 0.02; done | sudo -n mariadb --unbuffered -N`))
+	acknowledged := make(chan int, 1<<16)
+	go func() {
+		defer close(acknowledged)
+		var n int
+		for {
+			if _, err := fmt.Fscan(rows, &n); err != nil {
+				return
+			}
+			acknowledged <- n
+		}
+	}()
+	for n := range acknowledged {
+		if last = n; n >= 50 {
+			break
+		}
+	}
+	b.step("%d rows acknowledged; pulling %s", last, v.ID)
+	pulled := b.uptime(m)
+	must(b.T, m.Pull(b.ctx, v))
+	b.waitSentence(m, v.ID+" lost")
+	stopped := b.journalTime(m, pulled, "mariadb.service", `Main process exited, code=killed|^Stopped mariadb\.service|Deactivated`)
+	if stopped-pulled > 10*time.Second {
+		b.Errorf("the database stopped %s after the volume was pulled, want 10s at most", stopped-pulled)
+	}
+	if code, h := b.health(m); code != 503 || h.Status != "fail" || !strings.Contains(h.Checks["volume:data"][0].Output, v.ID) {
+		b.Errorf("health says %d %+v, want fail with %s", code, h, v.ID)
+	}
+	if pid := b.sh(m, "pgrep -x mariadbd || true"); pid != "" {
+		b.Errorf("the database still runs as process %s", pid)
+	}
+	_ = client.Close()
+	for n := range acknowledged {
+		last = n
+	}
+	b.step("database stopped %.1f guest seconds after the pull; %d rows acknowledged", (stopped - pulled).Seconds(), last)
+	return last
+}
+
+// rootDatabase is what lies beneath the mounts on the root disk: names, sizes
+// and content of the image's databases, and of the bare mount point.
+func (b *bench) rootDatabase(m *lab.Machine) string {
+	b.Helper()
+	return b.sh(m, `mkdir -p /run/beneath && mount --bind / /run/beneath && cd /run/beneath &&
+		find var/lib/mysql srv -printf '%p %s %T@\n' | sort | sha256sum; find var/lib/mysql -type f -exec sha256sum {} + | sort | sha256sum
+		cd / && umount /run/beneath`)
+}
+
+// waitSentence waits until status shows a text.
+func (b *bench) waitSentence(m *lab.Machine, text string) {
+	b.Helper()
+	must(b.T, lab.WaitFor(b.ctx, fmt.Sprintf("%q in status", text), func(ctx context.Context) error {
+		out, err := m.Run(ctx, "bootswain", "status")
+		if err == nil && !strings.Contains(out.Stdout, text) {
+			err = fmt.Errorf("status: %s%s", out.Stdout, out.Stderr)
+		}
+		return err
+	}))
+	b.step("status: %s", text)
+}
+
+// journalTime is the guest's time of the first matching line of a unit.
+func (b *bench) journalTime(m *lab.Machine, since time.Duration, unit, pattern string) time.Duration {
+	b.Helper()
+	matches := regexp.MustCompile(pattern)
+	var at time.Duration
+	must(b.T, lab.WaitFor(b.ctx, pattern+" in the journal", func(ctx context.Context) error {
+		entries, err := m.Journal(ctx, "-b", "-u", unit)
+		if err != nil {
+			return err
+		}
+		for _, e := range entries {
+			if e.Time >= since && matches.MatchString(e.Message) {
+				at = e.Time
+				return nil
+			}
+		}
+		return fmt.Errorf("no such line in %d", len(entries))
+	}))
+	return at
+}

@@ -1,0 +1,79 @@
+package e2e
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"bootswain/lab"
+	"bootswain/lab/imds"
+)
+
+// TestNoMetadata is a machine whose metadata service does not answer, answers
+// late with nothing, and does not answer again after a reboot.
+func TestNoMetadata(t *testing.T) {
+	b := open(t)
+	v := b.volumes(1, 320<<20)
+	blank := b.hash(v[0])
+	m := b.start(lab.MachineOptions{Volumes: v, PublicKeys: []string{b.owner.line}, IMDS: imds.Fault{Refuse: true}})
+	must(t, m.Ready(b.ctx))
+	b.sh(m, "timeout 600 sh -c 'until systemctl is-active multi-user.target; do sleep 1; done'; ! systemctl is-active emergency.target")
+	b.waitSentence(m, "WAITING launch data: could not be read")
+	b.held(m, "WAITING launch data: could not be read")
+	if status := b.sh(m, "bootswain status >/dev/null; echo $?"); status != "4" {
+		t.Errorf("bootswain status exits with %s, want 4", status)
+	}
+
+	m.IMDS.SetFault(imds.Fault{})
+	b.waitSentence(m, "READY launch data: none given; the EC2 key pair may log in.")
+	out, err := m.SSH(b.ctx, b.owner.name, b.owner.signer, "sudo -n id -u")
+	if err != nil || strings.TrimSpace(out.Stdout) != "0" {
+		t.Errorf("the key pair's owner: %+v, %v", out, err)
+	}
+	if checks := b.sh(m, "bootswain status --json"); !strings.Contains(checks, `"launch-data"`) || !strings.Contains(checks, `"warn"`) {
+		t.Errorf("none given is to be a warning:\n%s", checks)
+	}
+
+	m.IMDS.SetFault(imds.Fault{Silent: true})
+	must(t, m.Reboot(b.ctx))
+	out, err = m.SSH(b.ctx, b.owner.name, b.owner.signer, "sudo -n id -u")
+	if err != nil || strings.TrimSpace(out.Stdout) != "0" {
+		t.Errorf("after a reboot without the metadata service, who could log in before: %+v, %v", out, err)
+	}
+	b.waitSentence(m, "WAITING launch data: could not be read")
+	if b.hash(v[0]) != blank {
+		t.Error("a disk was touched without launch data")
+	}
+}
+
+// bootDelay is how much later SSH may answer because a volume does not come.
+const bootDelay = 5 * time.Second
+
+// TestBootDelay boots a machine whose volumes never come beside a plain one,
+// with clocks that count instructions, so that the comparison holds whatever
+// the host is doing.
+func TestBootDelay(t *testing.T) {
+	b := open(t)
+	v := b.volumes(2, 64<<20)
+	waiting := b.start(lab.MachineOptions{
+		CountedTime: true, PublicKeys: []string{b.owner.line},
+		UserData: b.document(b.stanza("data", "/srv/data", v...), "mysql: {volume: data}\n"),
+	})
+	plain := b.start(lab.MachineOptions{Image: baked.plain, CountedTime: true})
+	times := map[string][2]time.Duration{}
+	for i, m := range []*lab.Machine{plain, waiting} {
+		must(t, m.Ready(b.ctx))
+		for _, unit := range []string{"ssh.service", "multi-user.target"} {
+			pair := times[unit]
+			pair[i] = b.journalTime(m, 0, unit, `^(Started|Reached target) `+strings.Split(unit, ".")[0])
+			times[unit] = pair
+		}
+	}
+	b.waitSentence(waiting, "WAITING data: 0 of 2 volumes")
+	for unit, pair := range times {
+		b.step("%s after %.1fs, %.1fs without bootswain", unit, pair[1].Seconds(), pair[0].Seconds())
+	}
+	if ssh := times["ssh.service"]; ssh[1]-ssh[0] > bootDelay {
+		t.Errorf("SSH answers %s later than without bootswain, want %s at most", ssh[1]-ssh[0], bootDelay)
+	}
+}

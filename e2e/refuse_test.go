@@ -1,0 +1,130 @@
+package e2e
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+	"testing"
+
+	"filippo.io/age"
+
+	"bootswain/lab"
+)
+
+// TestBadInput is one machine that is told all that can be wrong: faulty launch
+// data first, then documents by hand with a foreign disk, a key that is not
+// this image's, and a tool that is missing.
+func TestBadInput(t *testing.T) {
+	b := open(t)
+	foreign, locked, good, last := b.volumes(1, 320<<20)[0], b.volumes(1, 320<<20)[0], b.volumes(2, 176<<20), b.volumes(1, 320<<20)[0]
+	temp := newPerson(t, "temp")
+	faulty := string(b.document(b.stanza("data", "/srv/data", good...), "")) + "mysql: {volume: dada}\n"
+	faulty = strings.Replace(faulty, "    ebs:", "    ebz:", 1)
+	faulty = strings.Replace(faulty, "volumes:\n", fmt.Sprintf("  - name: temp\n    ssh_authorized_keys: [%s]\n    expirse: 2027-01-31T00:00:00Z\nvolumes:\n", temp.line), 1)
+	m := b.start(lab.MachineOptions{
+		Volumes: append([]*lab.Volume{foreign, locked, last}, good...), PublicKeys: []string{b.owner.line},
+		UserData: []byte(faulty),
+	})
+	b.faultyLaunchData(m, temp, append([]*lab.Volume{foreign, locked}, good...))
+	b.sh(m, fmt.Sprintf("d=$(lsblk -ndo PATH,SERIAL | awk '$2 == \"%s\" {print $1}'); mkfs.ext4 -q -L backup $d; sync", strings.Replace(foreign.ID, "-", "", 1)))
+	before := b.hash(foreign)
+
+	stranger, err := age.GenerateX25519Identity()
+	must(t, err)
+	document := b.document(b.stanza("foreign", "/srv/foreign", foreign)+b.stanzaFor(stranger.Recipient().String(), "locked", "/srv/locked", locked)+b.stanza("data", "/srv/data", good...), "mysql: {volume: data}\n")
+	out := b.apply(m, string(document), 3)
+	for _, want := range []string{
+		`REFUSED foreign: ` + foreign.ID + ` holds ext4 "backup"`, "nothing written", "bootswain apply foreign --wipe " + foreign.ID + ":",
+		"LOCKED locked: ", "READY data: mounted on /srv/data",
+	} {
+		if !strings.Contains(out, want) {
+			t.Errorf("apply does not say %q:\n%s", want, out)
+		}
+	}
+	if after := b.hash(foreign); after != before {
+		t.Errorf("the foreign volume's bytes changed: %s, was %s", after, before)
+	}
+	b.step("refused and locked; the other volume went on")
+	b.sh(m, "timeout 120 sh -c 'until mariadb -e \"select 1\"; do sleep 1; done'")
+	if code, h := b.health(m); code != 503 || h.Checks["volume:foreign"][0].Status != "fail" || h.Checks["volume:locked"][0].Status != "fail" || h.Checks["mysql"][0].Status != "pass" {
+		t.Errorf("health: %d %+v", code, h)
+	}
+
+	release := regexp.MustCompile(`bootswain (apply foreign --wipe \S+)`).FindStringSubmatch(out)
+	if release == nil {
+		t.Fatal("no command to release the foreign volume")
+	}
+	b.sh(m, "bootswain "+release[1])
+	b.sh(m, "findmnt -n /srv/foreign")
+	if again, err := m.Run(b.ctx, "sh", "-c", "bootswain "+release[1]+" && findmnt -n /srv/foreign"); err != nil || again.Code != 0 {
+		t.Errorf("the same release a second time: %+v, %v, want that nothing happens", again, err)
+	}
+	b.step("released by its fingerprint")
+
+	b.sh(m, "mv /usr/sbin/mkfs.xfs /usr/sbin/mkfs.xfs.away")
+	out = b.apply(m, string(b.document(b.stanza("last", "/srv/last", last)+b.stanza("data", "/srv/data", good...), "mysql: {volume: data}\n")), 1)
+	if !strings.Contains(out, "FAILED last: ") || !strings.Contains(out, "mkfs.xfs is not installed") || !strings.Contains(out, "READY data") {
+		t.Errorf("without mkfs.xfs: %s", out)
+	}
+	b.sh(m, "mv /usr/sbin/mkfs.xfs.away /usr/sbin/mkfs.xfs")
+	b.sh(m, "bootswain apply last; findmnt -n /srv/last")
+	b.step("a missing tool costs its volume only, and only until it is there")
+}
+
+// faultyLaunchData checks what a machine does with launch data that cannot be
+// followed as a whole.
+func (b *bench) faultyLaunchData(m *lab.Machine, temp person, untouched []*lab.Volume) {
+	b.Helper()
+	must(b.T, m.Ready(b.ctx))
+	blank := map[*lab.Volume]string{}
+	for _, v := range untouched {
+		blank[v] = b.hash(v)
+	}
+	sentence := "users.temp.expirse unknown (expires?), 3 more. No disk touched"
+	b.waitSentence(m, sentence)
+	if console, err := m.WaitConsole(b.ctx, `FAILED launch data \d+:\d+: .*expirse unknown`); err != nil {
+		b.Errorf("console: %q, %v", console, err)
+	}
+	if journal := b.sh(m, "journalctl -b -u bootswain --no-pager -o cat"); !strings.Contains(journal, sentence) {
+		b.Errorf("the journal does not say %q:\n%s", sentence, journal)
+	}
+	if code, h := b.health(m); code != 503 || !strings.Contains(h.Checks["launch-data"][0].Output, sentence) {
+		b.Errorf("health: %d %+v", code, h)
+	}
+	for _, p := range []person{b.ops, b.owner} {
+		if out, err := m.SSH(b.ctx, p.name, p.signer, "true"); err != nil || out.Code != 0 {
+			b.Errorf("%s cannot log in: %v", p.name, err)
+		}
+	}
+	if out := b.sh(m, "getent passwd temp || true"); out != "" {
+		b.Errorf("a faulty entry got an account: %s", out)
+	}
+	if _, err := m.Dial(b.ctx, temp.name, temp.signer); err == nil || !strings.Contains(err.Error(), "unable to authenticate") {
+		b.Errorf("a faulty entry's key: %v, want that it is refused", err)
+	}
+	for v, was := range blank {
+		if now := b.hash(v); now != was {
+			b.Errorf("%s was touched", v.ID)
+		}
+	}
+	b.step("faulty launch data: said, and no disk touched")
+}
+
+// apply applies a document by hand and expects an exit status.
+func (b *bench) apply(m *lab.Machine, document string, code int) string {
+	b.Helper()
+	must(b.T, m.WriteFile(b.ctx, "/root/fixed.yaml", []byte(document), 0o600))
+	out, err := m.Run(b.ctx, "bootswain", "apply", "--from", "/root/fixed.yaml")
+	must(b.T, err)
+	if out.Code != code {
+		b.Errorf("apply: exit status %d, want %d\n%s%s", out.Code, code, out.Stdout, out.Stderr)
+	}
+	return out.Stdout + out.Stderr
+}
+
+func (b *bench) hash(v *lab.Volume) string {
+	b.Helper()
+	h, err := v.Hash()
+	must(b.T, err)
+	return h
+}
