@@ -144,10 +144,10 @@ func (w *work) lostUnder(kernel string) bool {
 		return true
 	}
 	for _, b := range below {
-		if _, err := os.Stat(filepath.Join(w.host.EBS.Sys, "block", b)); err != nil {
+		if !w.holds(kernel, b) {
 			return true
 		}
-		if state, err := raid.ArrayState(w.host.EBS.Sys, b); err == nil && state == raid.StateBroken {
+		if a, err := w.array(b); err == nil && !a.intact() {
 			return true
 		}
 	}

@@ -30,8 +30,8 @@ func Lost(_ context.Context, h *Host, s State) error {
 		under = s.Array.Kernel
 		if state, err := raid.ArrayState(h.EBS.Sys, under); err != nil {
 			what = append(what, "array gone")
-		} else if a := (&Array{State: state}); !a.intact() {
-			what = append(what, "array "+state)
+		} else if len(gone) > 0 || state == raid.StateBroken || state == raid.StateClear || state == raid.StateInactive {
+			what = append(what, "array broken")
 		}
 	} else if len(s.Devices) == 1 {
 		under = s.Devices[0].Name

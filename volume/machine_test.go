@@ -80,13 +80,13 @@ func sound(t *testing.T, m *fakehost.Machine) {
 
 // says fails the test unless err is a situation with that word whose sentence
 // contains the text.
-func says(t *testing.T, err error, word situation.Word, text string) *situation.Situation {
+func says(t *testing.T, err error, word situation.Word, text string) situation.Situation {
 	t.Helper()
 	s := situation.Of(err)
 	if s == nil || s.Word != word || !strings.Contains(s.String(), text) || s.Next == "" || s.Subject != "data" {
 		t.Fatalf("got %v\nwant %s data: … %s …, with a next step", err, word, text)
 	}
-	return s
+	return *s
 }
 
 // sums returns a hash of each volume's bytes.

@@ -122,7 +122,7 @@ func (w *work) deadArray(volume string) (*Array, error) {
 		return nil, nil
 	}
 	a, err := w.array(filepath.Base(to))
-	if errors.Is(err, fs.ErrNotExist) || err == nil && a.State != raid.StateBroken {
+	if errors.Is(err, fs.ErrNotExist) || err == nil && len(a.Members) > 0 {
 		return nil, nil
 	}
 	return a, err
@@ -138,13 +138,25 @@ func (w *work) array(kernel string) (*Array, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, m := range members { // an array goes on naming a device that is gone
-		if _, err := os.Stat(filepath.Join(w.host.EBS.Sys, "block", m)); err == nil {
+	for _, m := range members {
+		if w.holds(kernel, m) {
 			a.Members = append(a.Members, m)
 		}
 	}
+	disks, err := w.attribute(kernel, "md/raid_disks")
+	if err != nil {
+		return nil, err
+	}
+	a.Disks = int(disks)
 	a.Size, err = w.size(kernel)
 	return a, err
+}
+
+// holds tells whether a device stands on another. It goes on naming one that is
+// gone, whose name another may have by now; that one does not know of it.
+func (w *work) holds(upper, lower string) bool {
+	holders, err := raid.Holders(w.host.EBS.Sys, lower)
+	return err == nil && slices.Contains(holders, upper)
 }
 
 // size returns a block device's size in bytes.

@@ -45,7 +45,10 @@ func joined(s State, uuid string) State {
 
 // running starts the array.
 func running(s State) State {
-	s.Array = &Array{Kernel: "md127", Path: "/dev/md127", State: "clean", Size: 20 << 30}
+	s.Array = &Array{Kernel: "md127", Path: "/dev/md127", State: "clean", Size: 20 << 30, Disks: s.Wanted}
+	for _, d := range s.Devices {
+		s.Array.Members = append(s.Array.Members, d.Name)
+	}
 	return s
 }
 
@@ -241,10 +244,10 @@ func TestPlanRefuses(t *testing.T) {
 		"up elsewhere":                  {blank(func(s *State) { s.Orphan = &luks.Mapping{Name: "bootswain-data"} }), "REFUSED data: it is up on other devices (/dev/mapper/bootswain-data); nothing written.\n  next: bootswain down data, or correct ebs"},
 		"opened by another":             {with(running(ready()), func(s *State) { s.OtherUser = "luks-1 (dm-3)" }), "it is in use by luks-1 (dm-3); nothing written"},
 		"lost": {with(running(ready()), func(s *State) {
-			s.Array.State = "broken"
+			s.Array.Members = s.Array.Members[:1]
 			s.Devices = s.Devices[:1]
 			s.Missing = []string{"vol-0a000022"}
-		}), "FAILED data: vol-0a000022 lost, array broken.\n  next: reattach vol-0a000022"},
+		}), "FAILED data: vol-0a000022 lost, array broken (1 of 2 devices).\n  next: reattach vol-0a000022"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p, err := Plan(wanted(2), c.have)

@@ -55,7 +55,7 @@ func (s State) waiting() *situation.Situation {
 func (s State) lost() *situation.Situation {
 	what := "mapping " + mappingName(s.Name) + " stands on nothing"
 	if s.Array != nil {
-		what = "array " + s.Array.State
+		what = fmt.Sprintf("array broken (%d of %d devices)", len(s.Array.Members), s.Array.Disks)
 	}
 	gone := strings.Join(s.Missing, ", ")
 	return s.failed(nil, "reattach "+gone+"; if it is gone for good, restore from a snapshot", "%s lost, %s", gone, what)

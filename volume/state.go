@@ -77,7 +77,8 @@ type Array struct {
 	Kernel  string   // "md127"
 	Path    string   // "/dev/md127"
 	State   string   // the kernel's array_state: "clean", "active", "broken", …
-	Members []string // kernel names
+	Members []string // kernel names of those that are there
+	Disks   int      // how many it takes
 	Size    int64
 }
 
@@ -94,9 +95,10 @@ type Filesystem struct {
 	Fault string // why it cannot be trusted; ""
 }
 
-// intact tells whether an array runs with all its members.
+// intact tells whether an array runs with all its members. The kernel calls it
+// broken only once it has tried to reach a lost one.
 func (a *Array) intact() bool {
-	return a != nil && a.State != raid.StateBroken && a.State != raid.StateClear && a.State != raid.StateInactive
+	return a != nil && len(a.Members) == a.Disks && a.State != raid.StateBroken && a.State != raid.StateClear && a.State != raid.StateInactive
 }
 
 // ids returns the volume ids of the devices that are there.

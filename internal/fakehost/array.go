@@ -21,8 +21,10 @@ type array struct {
 	name    string
 	uuid    string
 	chunk   int64
+	disks   int     // that it takes
 	members []*disk // by role; nil while it did not start
 	started bool
+	broken  bool // the kernel has noticed that a member is lost, as it does when it next reaches for it
 }
 
 func (m *Machine) mdadm(c run.Cmd, options map[string]string, words []string) error {
@@ -49,7 +51,7 @@ func has(options map[string]string, name string) bool { _, ok := options[name]; 
 func (m *Machine) createArray(c run.Cmd, options map[string]string, words []string) error {
 	path, members := words[0], words[1:]
 	chunk, _ := strconv.ParseInt(strings.TrimSuffix(options["--chunk"], "K"), 10, 64)
-	a := &array{name: "bootswain:" + options["--name"], uuid: options["--uuid"], chunk: chunk << 10, started: true}
+	a := &array{name: "bootswain:" + options["--name"], uuid: options["--uuid"], chunk: chunk << 10, disks: len(members), started: true}
 	var nodes []*node
 	for _, p := range members {
 		n, err := m.device(c, 1, p)
@@ -182,7 +184,7 @@ func (m *Machine) assembleArray(c run.Cmd, options map[string]string, words []st
 			continue
 		}
 		if a == nil {
-			a = &array{name: sb.Name, uuid: sb.UUID, chunk: sb.ChunkBytes}
+			a = &array{name: sb.Name, uuid: sb.UUID, chunk: sb.ChunkBytes, disks: sb.RaidDisks}
 			nodes = make([]*node, sb.RaidDisks)
 		}
 		nodes[sb.Role] = n
@@ -232,7 +234,7 @@ func (m *Machine) checkMember(n *node, by string) {
 // that may have been written to directly.
 func (m *Machine) refill() {
 	for _, n := range m.nodes {
-		if n.array != nil && m.arrayState(n) == "clean" {
+		if n.array != nil && n.array.started && m.whole(n) {
 			m.must(n.array.fill(n))
 		}
 	}

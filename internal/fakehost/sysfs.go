@@ -72,6 +72,7 @@ func (m *Machine) show() {
 		}
 		if n.array != nil {
 			m.attribute(n, "md/array_state", m.arrayState(n))
+			m.attribute(n, "md/raid_disks", fmt.Sprint(n.array.disks))
 		}
 		if n.crypt != nil {
 			m.attribute(n, "dm/name", n.crypt.name)
@@ -97,6 +98,11 @@ func (m *Machine) links(n *node, dir string, names []string) {
 	}
 }
 
+// whole tells whether all that a device stands on is there.
+func (m *Machine) whole(n *node) bool {
+	return !slices.ContainsFunc(n.below, func(b string) bool { return m.nodes[b] == nil })
+}
+
 // holders returns what stands on a device.
 func (m *Machine) holders(name string) []string {
 	var up []string
@@ -113,10 +119,8 @@ func (m *Machine) arrayState(n *node) string {
 	if !n.array.started {
 		return raid.StateInactive
 	}
-	for _, b := range n.below {
-		if m.nodes[b] == nil {
-			return raid.StateBroken
-		}
+	if n.array.broken {
+		return raid.StateBroken
 	}
 	return "clean"
 }

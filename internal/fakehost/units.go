@@ -102,7 +102,13 @@ func (m *Machine) MountForeign(where string) {
 func (m *Machine) Store(where, row string) {
 	m.t.Helper()
 	m.must(put(m.mountedNode(where).file, 1<<20, []byte(fmt.Sprintf("%-64s", row))))
+	for _, n := range m.nodes {
+		if n.array != nil && !m.whole(n) {
+			n.array.broken = true
+		}
+	}
 	m.flush()
+	m.show()
 }
 
 // Load returns the row that Store wrote.
