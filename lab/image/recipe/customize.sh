@@ -22,7 +22,17 @@ chroot "$root" systemctl --quiet mask \
 	apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer \
 	e2scrub_all.timer e2scrub_reap.service fstrim.timer xfs_scrub_all.timer \
 	mdcheck_start.timer mdcheck_continue.timer mdmonitor-oneshot.timer \
-	getty@tty1.service ldconfig.service
+	getty@tty1.service ldconfig.service systemd-pstore.service systemd-binfmt.service \
+	modprobe@.service systemd-modules-load.service kmod-static-nodes.service \
+	sys-kernel-config.mount sys-kernel-debug.mount sys-kernel-tracing.mount \
+	sys-fs-fuse-connections.mount dev-hugepages.mount \
+	proc-sys-fs-binfmt_misc.automount proc-sys-fs-binfmt_misc.mount \
+	systemd-network-generator.service systemd-networkd-persistent-storage.service \
+	systemd-udev-load-credentials.service systemd-sysext.socket
+
+# What systemd does once after /usr changed is done here.
+chroot "$root" journalctl --quiet --update-catalog
+touch "$root/etc/.updated" "$root/var/.updated"
 
 # Without a cache of packages the image is a quarter smaller.
 rm -rf "$root"/var/cache/apt/*.bin "$root"/var/lib/apt/lists/*
