@@ -1,0 +1,163 @@
+package agent
+
+import (
+	"context"
+	"os"
+	"time"
+
+	"bootswain/internal/situation"
+	"bootswain/spec"
+	"bootswain/volume"
+)
+
+// readOrders gets the launch data, lets its people in and posts it.
+func (d *daemon) readOrders(ctx context.Context, post func(func())) {
+	data, err := d.launchData(ctx, func(err error) {
+		post(func() { d.unread = unreachable(err) })
+	})
+	if err != nil {
+		post(func() { d.unread = unreachable(err) })
+		return
+	}
+	o := read(data)
+	users := d.admit(ctx, o)
+	changed := modified(launchFile)
+	post(func() {
+		d.asked, d.orders, d.users, d.unread, d.launched = true, o, users, nil, changed
+		d.follow(ctx, post)
+	})
+}
+
+// followLaunchFile takes up launch data that a person put in its place.
+func (d *daemon) followLaunchFile(ctx context.Context, post func(func())) {
+	if now := modified(launchFile); d.asked && !now.IsZero() && !now.Equal(d.launched) {
+		d.launched = now
+		d.spawn(func() { d.readOrders(ctx, post) })
+	}
+}
+
+func modified(path string) time.Time {
+	info, err := os.Stat(path)
+	if err != nil {
+		return time.Time{}
+	}
+	return info.ModTime()
+}
+
+// follow starts a keeper for every volume of new orders.
+func (d *daemon) follow(ctx context.Context, post func(func())) {
+	if d.orders.trouble != nil {
+		d.say("%s", d.orders.trouble)
+	}
+	d.listenAsAsked(ctx)
+	named := map[string]bool{}
+	for _, want := range d.orders.spec.Volumes {
+		named[want.Name] = true
+		d.start(ctx, post, want, d.orders.spec.MySQL != nil && d.orders.spec.MySQL.Volume == want.Name)
+	}
+	for _, name := range d.order {
+		if !named[name] {
+			// Its stanza is gone; the volume stays as it is until the next
+			// boot, but nobody keeps it any more.
+			d.stop[name]()
+			delete(d.keepers, name)
+		}
+	}
+	d.discover(ctx, post)
+}
+
+// start gives a volume its keeper.
+func (d *daemon) start(ctx context.Context, post func(func()), want spec.Volume, mysql bool) {
+	name := want.Name
+	before := make(chan struct{})
+	if old, running := d.keepers[name]; running {
+		d.stop[name]()
+		before = old.done
+	} else {
+		d.order = append(d.order, name)
+		d.askedAt[name] = time.Now()
+		close(before)
+	}
+	if mysql && !d.follows {
+		d.follows = true
+		d.spawn(func() { d.followDatabase(ctx, func(v databaseView) { post(func() { d.database = v }) }) })
+	}
+	keeping, cancel := context.WithCancel(ctx)
+	k := d.newKeeper(want, mysql, func(v view) {
+		post(func() {
+			if keeping.Err() != nil {
+				return
+			}
+			first := v.passed && !d.views[name].passed
+			d.announce(d.views[name], v)
+			d.views[name] = v
+			if first {
+				d.discover(ctx, post)
+			}
+		})
+	})
+	d.keepers[name], d.stop[name] = k, cancel
+	d.views[name] = view{want: want, mysql: mysql}
+	d.spawn(func() {
+		defer close(k.done)
+		<-before
+		k.keep(keeping)
+	})
+}
+
+// announce prints a sentence when it is news.
+func (d *daemon) announce(old, now view) {
+	switch {
+	case now.trouble == nil && now.passed && now.working == "" && (old.trouble != nil || !old.passed):
+		d.say("READY %s: mounted on %s.", now.want.Name, now.want.Mount)
+	case now.trouble != nil && (old.trouble == nil || old.trouble.String() != now.trouble.String()):
+		d.say("%s", now.trouble)
+	}
+}
+
+// devicesChanged wakes everyone whom a device may concern.
+func (d *daemon) devicesChanged(ctx context.Context, post func(func())) {
+	for _, k := range d.keepers {
+		k.wake()
+	}
+	d.discover(ctx, post)
+}
+
+// discover finds complete sets that no stanza names and that explain
+// themselves, and gives each a keeper. With launch data that cannot be
+// followed it touches no disk.
+func (d *daemon) discover(ctx context.Context, post func(func())) {
+	if !d.asked || d.orders.trouble != nil || d.discovering {
+		return
+	}
+	var claimed []string
+	for _, v := range d.views {
+		if !v.passed {
+			return // which devices its stanza means is not known yet
+		}
+		claimed = append(claimed, v.want.EBS.IDs...)
+		for _, device := range v.state.Devices {
+			claimed = append(claimed, device.VolumeID)
+		}
+	}
+	d.discovering = true
+	d.spawn(func() {
+		release, err := d.lock.take(ctx, nil)
+		if err != nil {
+			return
+		}
+		found, mysql, err := volume.Discover(ctx, d.storage, claimed)
+		release()
+		if err != nil {
+			d.say("looking for volumes that explain themselves: %v", err)
+		}
+		post(func() {
+			d.discovering = false
+			for _, want := range found {
+				if _, known := d.keepers[want.Name]; !known {
+					d.start(ctx, post, want, want.Name == mysql && d.orders.spec.MySQL == nil)
+				}
+			}
+		})
+	})
+}

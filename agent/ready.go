@@ -1,0 +1,94 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"bootswain/internal/situation"
+	"bootswain/systemd"
+)
+
+const (
+	// launchGrace and deviceGrace are how long the database's start, and so
+	// multi-user.target, is kept waiting for the metadata service, and for a
+	// device that is not there yet. Logins wait for neither, and neither is a
+	// limit: the daemon goes on after them.
+	launchGrace = 30 * time.Second
+	deviceGrace = 2 * time.Second
+	// bootLimit is how long the boot waits for work that goes on, such as the
+	// reading of a large blank disk.
+	bootLimit = 3 * time.Minute
+)
+
+// tellSystemd lets the boot go on as soon as all that can be done without
+// waiting is done, and shows systemd what is going on.
+func (d *daemon) tellSystemd() {
+	if err := errors.Join(systemd.Watchdog(), systemd.Status(d.summary())); err != nil {
+		d.say("daemon: %v", err)
+	}
+	if d.ready || !d.settled(time.Since(d.began)) {
+		return
+	}
+	d.ready = true
+	if err := systemd.Ready(d.summary()); err != nil {
+		d.say("daemon: %v", err)
+	}
+	d.say("the boot may go on after %.1fs", time.Since(d.began).Seconds())
+}
+
+// startDatabase starts a server that was held once its volume is ready. Before
+// READY=1 systemd starts it by itself.
+func (d *daemon) startDatabase(ctx context.Context) {
+	if !d.ready || !d.database.held || d.database.version != "" {
+		return
+	}
+	for _, v := range d.views {
+		if v.mysql && v.sentence().Word == situation.Ready {
+			d.database.held = false
+			if err := d.startHeld(ctx, d.database); err != nil {
+				d.say("%s: %v", d.database.server.Name(), err)
+			}
+		}
+	}
+}
+
+// markStorage lets bootswain-storage.target be reached while every required
+// volume is ready, and ends it when one is not.
+func (d *daemon) markStorage(ctx context.Context) {
+	ready := d.asked && d.orders.trouble == nil
+	for _, v := range d.views {
+		ready = ready && (!v.want.Required || v.sentence().Word == situation.Ready)
+	}
+	if ready == d.storageUp {
+		return
+	}
+	d.storageUp = ready
+	change := d.units.StorageLost
+	if ready {
+		change = d.units.StorageReady
+	}
+	if err := change(ctx); err != nil {
+		d.say("bootswain-storage.target: %v", err)
+	}
+}
+
+// settled says whether the boot has nothing left to wait for.
+func (d *daemon) settled(since time.Duration) bool {
+	if since > bootLimit {
+		return true
+	}
+	if !d.asked {
+		return since > launchGrace
+	}
+	for name := range d.keepers {
+		v := d.views[name]
+		if v.working != "" || !v.passed {
+			return false
+		}
+		if v.trouble != nil && v.trouble.Word == situation.Waiting && since < deviceGrace {
+			return false
+		}
+	}
+	return true
+}
