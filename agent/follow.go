@@ -5,7 +5,6 @@ import (
 	"os"
 	"time"
 
-	"bootswain/internal/situation"
 	"bootswain/spec"
 	"bootswain/volume"
 )
