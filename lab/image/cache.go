@@ -87,7 +87,7 @@ func lock(ctx context.Context, log io.Writer, path string) (unlock func(), err e
 	case err := <-got:
 		return unlock, err
 	case <-ctx.Done():
-		go func() { <-got; _ = f.Close() }()
+		go func() { _, _ = <-got, f.Close() }()
 		return nil, ctx.Err()
 	}
 }

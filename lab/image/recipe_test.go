@@ -3,6 +3,7 @@ package image
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -14,7 +15,7 @@ func TestHashKeepsPartsApart(t *testing.T) {
 	if hash("ab", "c") == hash("a", "bc") {
 		t.Error("two recipes have one name")
 	}
-	if hash("a", "b") != hash("a", "b") {
+	if again := []string{"a", "b"}; hash(again...) != hash("a", "b") {
 		t.Error("one recipe has two names")
 	}
 }
@@ -95,7 +96,7 @@ func TestUnpackKernel(t *testing.T) {
 	if !bytes.Equal(got, kernel) {
 		t.Errorf("got %d bytes, want %d", len(got), len(kernel))
 	}
-	if _, err := unpackKernel([]byte("no kernel at all")); err != errNoKernel {
+	if _, err := unpackKernel([]byte("no kernel at all")); !errors.Is(err, errNoKernel) {
 		t.Errorf("got %v, want %v", err, errNoKernel)
 	}
 }

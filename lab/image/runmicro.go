@@ -71,7 +71,7 @@ func RunMicro(ctx context.Context, m Micro, r MicroRun) (exit int, err error) {
 		runErr = fmt.Errorf("killed after %s: %w", limit, ctx.Err())
 	}
 	console, _ := os.ReadFile(filepath.Join(dir, "console"))
-	return 0, fmt.Errorf("the micro guest ended without an exit code (qemu: %v); its console said last:\n%s",
+	return 0, fmt.Errorf("the micro guest ended without an exit code (qemu: %w); its console said last:\n%s",
 		runErr, strings.TrimSpace(string(console[max(0, len(console)-3000):])))
 }
 
