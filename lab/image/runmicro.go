@@ -67,11 +67,14 @@ func RunMicro(ctx context.Context, m Micro, r MicroRun) (exit int, err error) {
 	if exit, err := strconv.Atoi(strings.TrimSpace(string(code))); err == nil {
 		return exit, nil
 	}
-	if ctx.Err() != nil {
-		runErr = fmt.Errorf("killed after %s: %w", limit, ctx.Err())
+	switch {
+	case ctx.Err() != nil:
+		runErr = fmt.Errorf("killed within its limit of %s: %w", limit, ctx.Err())
+	case runErr == nil:
+		runErr = errors.New("the guest turned itself off")
 	}
 	console, _ := os.ReadFile(filepath.Join(dir, "console"))
-	return 0, fmt.Errorf("the micro guest ended without an exit code (qemu: %w); its console said last:\n%s",
+	return 0, fmt.Errorf("the micro guest ended without an exit code (%w); its console said last:\n%s",
 		runErr, strings.TrimSpace(string(console[max(0, len(console)-3000):])))
 }
 
