@@ -111,20 +111,20 @@ func TestSettled(t *testing.T) {
 	k := map[string]*keeper{"data": nil}
 	waiting := view{want: wantData(), passed: true, trouble: &situation.Situation{Word: situation.Waiting}}
 	for name, c := range map[string]struct {
-		daemon daemon
+		daemon *daemon
 		since  time.Duration
 		want   bool
 	}{
-		"launch data late":         {daemon{}, launchGrace / 2, false},
-		"launch data very late":    {daemon{}, 2 * launchGrace, true},
-		"no volumes":               {daemon{asked: true}, 0, true},
-		"first look":               {daemon{asked: true, keepers: k, views: map[string]view{"data": {}}}, time.Minute, false},
-		"work going on":            {daemon{asked: true, keepers: k, views: map[string]view{"data": {passed: true, working: "open"}}}, time.Minute, false},
-		"work going on for long":   {daemon{asked: true, keepers: k, views: map[string]view{"data": {passed: true, working: "open"}}}, 2 * bootLimit, true},
-		"a device may still come":  {daemon{asked: true, keepers: k, views: map[string]view{"data": waiting}}, deviceGrace / 2, false},
-		"a device does not come":   {daemon{asked: true, keepers: k, views: map[string]view{"data": waiting}}, 2 * deviceGrace, true},
-		"everything as asked":      {daemon{asked: true, keepers: k, views: map[string]view{"data": upView()}}, 0, true},
-		"refused is not waited on": {daemon{asked: true, keepers: k, views: map[string]view{"data": {passed: true, trouble: &situation.Situation{Word: situation.Refused}}}}, 0, true},
+		"launch data late":         {&daemon{}, launchGrace / 2, false},
+		"launch data very late":    {&daemon{}, 2 * launchGrace, true},
+		"no volumes":               {&daemon{asked: true}, 0, true},
+		"first look":               {&daemon{asked: true, keepers: k, views: map[string]view{"data": {}}}, time.Minute, false},
+		"work going on":            {&daemon{asked: true, keepers: k, views: map[string]view{"data": {passed: true, working: "open"}}}, time.Minute, false},
+		"work going on for long":   {&daemon{asked: true, keepers: k, views: map[string]view{"data": {passed: true, working: "open"}}}, 2 * bootLimit, true},
+		"a device may still come":  {&daemon{asked: true, keepers: k, views: map[string]view{"data": waiting}}, deviceGrace / 2, false},
+		"a device does not come":   {&daemon{asked: true, keepers: k, views: map[string]view{"data": waiting}}, 2 * deviceGrace, true},
+		"everything as asked":      {&daemon{asked: true, keepers: k, views: map[string]view{"data": upView()}}, 0, true},
+		"refused is not waited on": {&daemon{asked: true, keepers: k, views: map[string]view{"data": {passed: true, trouble: &situation.Situation{Word: situation.Refused}}}}, 0, true},
 	} {
 		if got := c.daemon.settled(c.since); got != c.want {
 			t.Errorf("%s: settled is %v, want %v", name, got, c.want)
