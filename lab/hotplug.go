@@ -4,8 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strconv"
-	"strings"
+	"time"
 
 	"bootswain/lab/nbd"
 )
@@ -32,13 +31,19 @@ func (m *Machine) claim(v *Volume) (port int, err error) {
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	// The port that has been free for longest: the guest may still be busy
+	// with what was taken from another.
+	port = -1
 	for i := range m.ports {
-		if m.ports[i] == nil {
-			m.ports[i], v.owner = v, m
-			return i, nil
+		if m.ports[i] == nil && (port < 0 || m.freed[i] < m.freed[port]) {
+			port = i
 		}
 	}
-	return 0, fmt.Errorf("cannot attach %s: %s has %d volumes already", v, m.ID, ports)
+	if port < 0 {
+		return 0, fmt.Errorf("cannot attach %s: %s has %d volumes already", v, m.ID, ports)
+	}
+	m.ports[port], v.owner = v, m
+	return port, nil
 }
 
 func (m *Machine) release(v *Volume) {
@@ -49,6 +54,8 @@ func (m *Machine) release(v *Volume) {
 	for i := range m.ports {
 		if m.ports[i] == v {
 			m.ports[i], v.owner = nil, nil
+			m.releases++
+			m.freed[i] = m.releases
 		}
 	}
 }
@@ -60,6 +67,7 @@ func (m *Machine) Attach(ctx context.Context, v *Volume) error {
 	if err != nil || !m.On() {
 		return err
 	}
+	m.awaitPulls(ctx)
 	node := map[string]any{"driver": "nbd", "node-name": v.ID, "export": v.ID,
 		"server": map[string]any{"type": "unix", "path": m.lab.nbdSocket()}}
 	if err := m.monitor.Do(ctx, "blockdev-add", node, nil); err != nil {
@@ -128,9 +136,36 @@ func (m *Machine) Pull(ctx context.Context, v *Volume) error {
 		if err := m.gone(ctx, v); err != nil {
 			return err
 		}
+		m.update(func() { m.pulled = append(m.pulled, port) })
 	}
 	m.release(v)
 	return nil
+}
+
+// pullTime is how long a guest may take to notice what was pulled; one that
+// has not booted yet never does.
+const pullTime = 20 * time.Second
+
+// awaitPulls waits until the guest has noticed what was pulled, which shows in
+// its turning the power of the port off. A volume that comes back sooner is
+// taken for the old one, and refused.
+func (m *Machine) awaitPulls(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, pullTime)
+	defer cancel()
+	var pulled []int
+	m.update(func() { pulled, m.pulled = m.pulled, nil })
+	for _, port := range pulled {
+		_ = WaitFor(ctx, "the guest to notice", func(ctx context.Context) error {
+			at, err := m.slotControl(ctx, port)
+			if err != nil {
+				return err
+			}
+			if control, err := m.config(ctx, port, at); err != nil || control&slotPowerOff == 0 {
+				return errors.New("the port has power")
+			}
+			return nil
+		})
+	}
 }
 
 // gone waits until QEMU has let go of the volume's device.
@@ -139,97 +174,4 @@ func (m *Machine) gone(ctx context.Context, v *Volume) error {
 		return err
 	}
 	return m.forget(ctx, v)
-}
-
-// Registers of PCI and of a PCI Express port, as the PCI specifications and
-// linux/pci_regs.h name them.
-const (
-	configAddress   = 0xcf8
-	configData      = 0xcfc
-	capabilityList  = 0x34
-	capabilityPCIe  = 0x10
-	slotControl     = 0x18          // within the PCI Express capability
-	slotPoweredDown = 0x400 | 0x300 // power controller off, power indicator off
-)
-
-// switchOff turns the power of a port off and on again behind the guest's
-// back. QEMU then removes the device at once and tells the guest that the slot
-// is empty, where device_del would only press the attention button.
-//
-// The guest stands still meanwhile, since these are the registers through
-// which it configures PCI devices itself.
-func (m *Machine) switchOff(ctx context.Context, port int) (err error) {
-	if err := m.monitor.Do(ctx, "stop", nil, nil); err != nil {
-		return err
-	}
-	c := pciConfig{m: m, ctx: ctx, slot: firstSlot + port}
-	before := c.in(configAddress, 'w')
-	at := c.capability()
-	control := c.read(at+slotControl, 'h')
-	c.write(at+slotControl, 'h', control|slotPoweredDown)
-	c.write(at+slotControl, 'h', control)
-	c.out(configAddress, 'w', before)
-	return errors.Join(c.err, m.monitor.Do(ctx, "cont", nil, nil))
-}
-
-// pciConfig reaches the configuration of a device on bus 0 through the human
-// monitor's port I/O. After an error all its methods do nothing.
-type pciConfig struct {
-	m    *Machine
-	ctx  context.Context
-	slot int
-	err  error
-}
-
-func (c *pciConfig) monitor(format string, args ...any) (answer string) {
-	if c.err == nil {
-		line := map[string]any{"command-line": fmt.Sprintf(format, args...)}
-		c.err = c.m.monitor.Do(c.ctx, "human-monitor-command", line, &answer)
-	}
-	return answer
-}
-
-// in reads an I/O port; the answer looks like "portw[0x0cfc] = 0x1af4".
-func (c *pciConfig) in(port int, size byte) uint64 {
-	answer := c.monitor("i /%c %#x", size, port)
-	if c.err != nil {
-		return 0
-	}
-	_, value, _ := strings.Cut(answer, "= ")
-	n, err := strconv.ParseUint(strings.TrimSpace(value), 0, 32)
-	if err != nil {
-		c.err = fmt.Errorf("QEMU answers %q when asked for an I/O port", answer)
-	}
-	return n
-}
-
-func (c *pciConfig) out(port int, size byte, value uint64) {
-	c.monitor("o /%c %#x %#x", size, port, value)
-}
-
-func (c *pciConfig) read(register int, size byte) uint64 {
-	c.choose(register)
-	return c.in(configData+register&3, size)
-}
-
-func (c *pciConfig) write(register int, size byte, value uint64) {
-	c.choose(register)
-	c.out(configData+register&3, size, value)
-}
-
-func (c *pciConfig) choose(register int) {
-	c.out(configAddress, 'w', 1<<31|uint64(c.slot)<<11|uint64(register&^3))
-}
-
-// capability finds the PCI Express capability.
-func (c *pciConfig) capability() int {
-	for at := int(c.read(capabilityList, 'b')); at != 0 && c.err == nil; at = int(c.read(at+1, 'b')) {
-		if c.read(at, 'b') == capabilityPCIe {
-			return at
-		}
-	}
-	if c.err == nil {
-		c.err = errors.New("the port has no PCI Express capability")
-	}
-	return 0
 }

@@ -75,9 +75,9 @@ func (m *Machine) processor() []string {
 // netdev lets the guest reach its metadata service and nothing else, and the
 // host reach the forwarded ports.
 func (m *Machine) netdev() string {
-	n := "user,id=net,restrict=on,net=" + network
+	n := "user,id=net,restrict=on,net=" + network + ",dhcpstart=" + guestAddress
 	for guest, host := range m.forwards {
-		n += fmt.Sprintf(",hostfwd=tcp:127.0.0.1:%d-:%d", host, guest)
+		n += fmt.Sprintf(",hostfwd=tcp:127.0.0.1:%d-%s:%d", host, guestAddress, guest)
 	}
 	return n + fmt.Sprintf(",guestfwd=tcp:%s:80-cmd:%s", imdsAddress, relayCommand())
 }
