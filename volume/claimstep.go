@@ -42,7 +42,27 @@ func (c *claimDevice) Apply(ctx context.Context) error {
 			return fmt.Errorf("%s holds %s since a moment ago; nothing written", name(c.d.Device), words(signatures))
 		}
 	}
+	if err := c.notReadyYet(); err != nil {
+		return err
+	}
 	return writeBlock(c.d.Device, claim{Set: c.s.Name, UUID: c.s.uuid(kindSet)}.encode(), c.s.Array == nil)
+}
+
+// notReadyYet makes sure that the header that was seen, if one was, has not
+// become ready since.
+func (c *claimDevice) notReadyYet() error {
+	path, at, size := c.s.headerPlace()
+	if path == "" {
+		return nil
+	}
+	now := State{Name: c.s.Name}
+	if err := observeHeaderAt(&now, path, at, size); err != nil {
+		return err
+	}
+	if now.ready() || now.TokenErr != nil {
+		return fmt.Errorf("%s is ready since a moment ago; nothing written", c.s.Name)
+	}
+	return nil
 }
 
 // wipe ends the content of a device that a person released by its fingerprint.

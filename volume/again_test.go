@@ -1,0 +1,115 @@
+package volume
+
+import (
+	"strings"
+	"testing"
+
+	"bootswain/internal/fakehost"
+	"bootswain/plan"
+	"bootswain/spec"
+)
+
+// TestStepsLookAgain: between planning and doing the world may change. Each
+// writing step looks once more, and then writes nothing.
+func TestStepsLookAgain(t *testing.T) {
+	id := volumeIDs(2)[1]
+	ext4 := func(t *testing.T, m *fakehost.Machine) { write(t, m, id, 0x438, []byte("\x53\xef")) }
+	swap := func(_ *testing.T, m *fakehost.Machine) { m.Detach(id); m.Attach(id) }
+	unclaim := func(t *testing.T, m *fakehost.Machine) { write(t, m, id, diskSize-claimSize, make([]byte, claimSize)) }
+	for name, c := range map[string]struct {
+		foreign bool // at first the device holds something that is released
+		step    func(plan.Step) bool
+		disturb func(t *testing.T, m *fakehost.Machine)
+		want    string
+	}{
+		"claim: a file system came": {false, isStep[*claimDevice], ext4, "holds ext4 since a moment ago; nothing written"},
+		"claim: another disk":       {false, isStep[*claimDevice], swap, "is gone"},
+		"wipe: other content":       {true, isStep[*wipe], func(t *testing.T, m *fakehost.Machine) { write(t, m, id, 100, []byte("new")) }, "; nothing written"},
+		"wipe: another disk":        {true, isStep[*wipe], swap, "is gone"},
+		"create: the claim is gone": {false, isStep[*createArray], unclaim, "is not claimed for this set; nothing written"},
+		"create: a broken superblock": {false, isStep[*createArray], func(t *testing.T, m *fakehost.Machine) {
+			write(t, m, id, 4096, []byte("\xfc\x4e\x2b\xa9\x01\x00\x00\x00"))
+		}, "damaged md superblock"},
+		"create: another disk":      {false, isStep[*createArray], swap, "is gone"},
+		"format: the claim is gone": {false, isStep[*formatLUKS], unclaim, "is not claimed for this set; nothing written"},
+		"format: another disk":      {false, isStep[*formatLUKS], swap, "is gone"},
+		"token: another disk":       {false, isStep[*putToken], swap, "is gone"},
+		"mkfs: another disk":        {false, isStep[*makeFilesystem], swap, "is gone"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			m := fakehost.New(t)
+			m.Create(diskSize, volumeIDs(2)...)
+			want := wanted(2)
+			if c.foreign {
+				ext4(t, m)
+				s, _ := Observe(t.Context(), hostOf(m), want)
+				want.Wipe = []spec.Wipe{{Volume: id, Found: s.Devices[1].Content.Fingerprint}}
+			}
+			for _, step := range planned(t, m, want) {
+				if !c.step(step) || !strings.Contains(step.String(), id) && !strings.Contains(name, "token") && !strings.Contains(name, "mkfs") {
+					if err := step.Apply(t.Context()); err != nil {
+						t.Fatal(err)
+					}
+					continue
+				}
+				c.disturb(t, m)
+				before := sums(t, m, volumeIDs(2)...)
+				if err := step.Apply(t.Context()); err == nil || !strings.Contains(err.Error(), c.want) {
+					t.Errorf("%s: %v, want %s", step, err, c.want)
+				}
+				for id, sum := range sums(t, m, volumeIDs(2)...) {
+					if before[id] != sum {
+						t.Errorf("%s has changed %s", step, id)
+					}
+				}
+				return
+			}
+			t.Error("the plan has no such step")
+		})
+	}
+}
+
+func isStep[T plan.Step](s plan.Step) bool { _, is := s.(T); return is }
+
+func planned(t *testing.T, m *fakehost.Machine, want spec.Volume) plan.Plan {
+	t.Helper()
+	s, err := Observe(t.Context(), hostOf(m), want)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := Plan(want, s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// TestFormatSparesReady: a header that became ready since it was planned to be
+// written anew stays.
+func TestFormatSparesReady(t *testing.T) {
+	m := fakehost.New(t)
+	m.Create(diskSize, volumeIDs(1)...)
+	var steps plan.Plan
+	for _, step := range planned(t, m, wanted(1)) {
+		steps = append(steps, step)
+		if err := step.Apply(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := Down(t.Context(), hostOf(m), "data", nil); err != nil {
+		t.Fatal(err)
+	}
+	before := sums(t, m, volumeIDs(1)...)
+	for _, step := range steps {
+		if isStep[*unseal](step) || isStep[*open](step) || isStep[*mount](step) || isStep[*markReady](step) {
+			continue
+		}
+		if err := step.Apply(t.Context()); err == nil {
+			t.Errorf("%s was done on a ready volume", step)
+		}
+	}
+	if sums(t, m, volumeIDs(1)...)[volumeIDs(1)[0]] != before[volumeIDs(1)[0]] {
+		t.Error("bytes have changed")
+	}
+	sound(t, m)
+}
