@@ -157,7 +157,10 @@ func (a *Agent) killDatabase(ctx context.Context, lost *situation.Situation) {
 // startHeld starts a server that was held and is no longer. It queues the
 // start and does not wait, because the server is ordered after the daemon.
 func (a *Agent) startHeld(ctx context.Context, v databaseView) error {
-	if err := os.Remove(heldFile); err != nil {
+	switch err := os.Remove(heldFile); {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil // started in the meantime
+	case err != nil:
 		return err
 	}
 	if err := a.units.ResetFailed(ctx, v.server.Unit); err != nil {

@@ -25,7 +25,7 @@ func TestWhole(t *testing.T) {
 			"mysql: {volume: data}\n"),
 	})
 	b.ready(m)
-	b.sql(m, "create database orders; create table orders.o (n int primary key, t varchar(40)); insert into orders.o select seq, md5(seq) from seq_1_to_1000;")
+	b.sql(m, "create database orders; use orders; create table o (n int primary key, t varchar(40)); insert into o select seq, md5(seq) from seq_1_to_1000;")
 	rows := b.rows(m)
 
 	b.people(m)
