@@ -19,7 +19,7 @@ type bench interface {
 	foreign(t *testing.T, id string)                    // makes an ext4 file system labelled "backup"
 	write(t *testing.T, id string, at int64, b []byte)  // behind everybody's back
 	copy(t *testing.T, from, to string)                 // makes one volume a copy of another
-	sum(t *testing.T, id string) string                 // of all bytes
+	sum(t *testing.T, id string) string                 // changes with any byte that could have been written
 	store(t *testing.T, where, row string)              // into the mounted file system, and onto the disks
 	load(t *testing.T, where string) string             //
 	reboot(t *testing.T)                                // nothing is up afterwards

@@ -134,9 +134,15 @@ func (b *realBench) sum(t *testing.T, id string) string {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	// Emulated, a hash of zeros takes longer than all else together.
+	// Emulated, a hash of everything takes longer than all else together: the
+	// model machine's sum is of all bytes, this one of where tools write, and of
+	// one MiB in eight between, and it leaves out zeros.
 	h, buf, zeros := sha256.New(), make([]byte, 1<<20), make([]byte, 1<<20)
+	size := b.devices[id].Size
 	for at := int64(0); ; at += int64(len(buf)) {
+		if at > 20<<20 && at < size-4<<20 && at>>20%8 != 0 {
+			continue
+		}
 		n, err := f.ReadAt(buf, at)
 		if !bytes.Equal(buf[:n], zeros[:n]) {
 			fmt.Fprintln(h, at)
