@@ -117,7 +117,8 @@ func Tree(v Volume) string {
 	return b.String()
 }
 
-// Bars draws the steps along their time.
+// Bars draws the steps along their time. Names take no more than half of the
+// width.
 func Bars(steps []Step, width int) string {
 	first, last, name := steps[0].Start, steps[0].Start, 0
 	for _, s := range steps {
@@ -132,6 +133,7 @@ func Bars(steps []Step, width int) string {
 	if width <= 0 {
 		width = 80
 	}
+	name = min(name, width/2)
 	room := max(width-name-11, 10) // two gaps of one and the seconds in eight columns
 	total := max(last.Sub(first), time.Nanosecond)
 	at := func(d time.Duration) int {
@@ -141,9 +143,17 @@ func Bars(steps []Step, width int) string {
 	for _, s := range steps {
 		from := min(at(s.Start.Sub(first)), room-1)
 		to := min(max(at(s.Start.Add(s.Duration).Sub(first)), from+1), room)
-		fmt.Fprintf(&b, "%-*s %7.2fs %s%s\n", name, s.Name, s.Duration.Seconds(), strings.Repeat(" ", from), strings.Repeat("█", to-from))
+		fmt.Fprintf(&b, "%-*s %7.2fs %s%s\n", name, cut(s.Name, name), s.Duration.Seconds(), strings.Repeat(" ", from), strings.Repeat("█", to-from))
 	}
 	return b.String()
+}
+
+// cut shortens a text to so many columns, and shows that it did.
+func cut(s string, columns int) string {
+	if r := []rune(s); len(r) > columns {
+		return string(r[:columns-1]) + "…"
+	}
+	return s
 }
 
 // columns joins what there is.

@@ -86,6 +86,11 @@ late      1.00s                   ██
 			t.Errorf("%d columns: %s", n, line)
 		}
 	}
+	steps[0].Name = "create array data on vol-0a11, vol-0a22"
+	if got := Bars(steps[:1], 60); got != "create array data on vol-0a11…    1.00s "+strings.Repeat("█", 19)+"\n" {
+		t.Errorf("a long name: %q", got)
+	}
+	steps[0].Name = "launch"
 	if got := Bars(steps[:1], 0); !strings.HasPrefix(got, "launch    1.00s █") {
 		t.Errorf("one step: %q", got)
 	}
