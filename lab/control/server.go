@@ -75,6 +75,7 @@ func (s *server) handler() http.Handler {
 		"reboot":   one(s, s.doReboot),
 		"shutdown": one(s, s.doShutdown),
 		"start":    one(s, s.doStart),
+		"volume":   one(s, s.doVolume),
 		"attach":   one(s, s.doAttach),
 		"pull":     one(s, s.doPull),
 		"detach":   one(s, s.doDetach),

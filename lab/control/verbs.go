@@ -27,6 +27,16 @@ func (s *server) doUp(ctx context.Context, log io.Writer, up Up) (any, error) {
 	return none{}, s.boot(ctx, log, up, slices.Clone(s.volumes))
 }
 
+// doVolume makes a blank volume of this size and returns its id. One that is
+// made before "up" is attached then.
+func (s *server) doVolume(_ context.Context, _ io.Writer, size int64) (any, error) {
+	v, err := s.newVolume(size)
+	if err != nil {
+		return nil, err
+	}
+	return v.ID, nil
+}
+
 // boot starts a machine and tells how it comes up.
 func (s *server) boot(ctx context.Context, log io.Writer, up Up, volumes []*lab.Volume) error {
 	o := lab.MachineOptions{
