@@ -72,11 +72,11 @@ func accelFile() (string, error) {
 }
 
 func probe(ctx context.Context, dir string) (Accel, error) {
-	if f, err := os.OpenFile("/dev/kvm", os.O_RDWR, 0); err != nil {
+	kvm, err := os.OpenFile("/dev/kvm", os.O_RDWR, 0)
+	if err != nil {
 		return TCG, nil
-	} else {
-		f.Close()
 	}
+	kvm.Close()
 	guest, err := os.CreateTemp(dir, "probe-")
 	if err != nil {
 		return "", err

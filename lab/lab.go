@@ -109,7 +109,7 @@ func (l *Lab) Close() error {
 	l.stop()
 	errs = append(errs, <-l.served)
 	for _, v := range volumes {
-		errs = append(errs, v.Disk.Close())
+		errs = append(errs, v.Close())
 	}
 	l.clean()
 	return errors.Join(errs...)

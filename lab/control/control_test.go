@@ -27,7 +27,12 @@ func up(t *testing.T) (*Client, string, chan error) {
 	ctx, end := context.WithCancel(t.Context())
 	served := make(chan error, 1)
 	go func() { served <- Serve(ctx, "orders", dir) }()
-	t.Cleanup(func() { end(); <-served })
+	t.Cleanup(func() {
+		end()
+		if err := <-served; err != nil {
+			t.Error(err)
+		}
+	})
 	c := NewClient(dir)
 	if err := WaitUp(t.Context(), c, func() error { return nil }); err != nil {
 		t.Fatal(err)
@@ -78,11 +83,7 @@ func TestLifeWithoutAMachine(t *testing.T) {
 	if err := Down(t.Context(), dir); err != nil {
 		t.Fatal(err)
 	}
-	err := <-served
-	served <- err
-	if err != nil {
-		t.Error(err)
-	}
+	served <- <-served // it has ended; how is for the cleanup
 	if err := c.Call(t.Context(), io.Discard, "status", none{}, nil); !errors.Is(err, ErrNotUp) {
 		t.Errorf("after down: %v", err)
 	}

@@ -161,7 +161,7 @@ func TestFaults(t *testing.T) {
 		s, web := start(t, example())
 		s.SetFault(tc.fault)
 		ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
-		r, err := http.NewRequestWithContext(ctx, "PUT", web.URL+"/latest/api/token", nil)
+		r, err := http.NewRequestWithContext(ctx, http.MethodPut, web.URL+"/latest/api/token", nil)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -18,10 +18,12 @@ type client struct {
 	size uint64
 }
 
-// serve starts a server for one disk of this size and connects to it.
-func serve(t *testing.T, size int64) (*Disk, *client) {
+const diskSize = 1 << 20
+
+// serve starts a server for one disk and connects to it.
+func serve(t *testing.T) (*Disk, *client) {
 	t.Helper()
-	d, err := Open(filepath.Join(t.TempDir(), "disk"), size)
+	d, err := Open(filepath.Join(t.TempDir(), "disk"), diskSize)
 	if err != nil {
 		t.Fatal(err)
 	}

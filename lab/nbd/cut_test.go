@@ -107,7 +107,7 @@ func TestCacheIsBounded(t *testing.T) {
 
 func TestFrozenDiskTakesNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		d, c := serve(t, 1<<20)
+		d, c := serve(t)
 		Freeze(d)
 		c.write(append(requestBytes(cmdWrite, 1, 0, 512), make([]byte, 512)...))
 		synctest.Wait()

@@ -8,7 +8,7 @@ import (
 )
 
 func TestReadsWhatWasWritten(t *testing.T) {
-	_, c := serve(t, 1<<20)
+	_, c := serve(t)
 	if c.size != 1<<20 {
 		t.Fatalf("size %d", c.size)
 	}
@@ -35,7 +35,7 @@ func TestReadsWhatWasWritten(t *testing.T) {
 }
 
 func TestRefusesWhatIsOutside(t *testing.T) {
-	_, c := serve(t, 1<<20)
+	_, c := serve(t)
 	for _, r := range []struct{ off, n int64 }{{1 << 20, 512}, {1<<20 - 512, 1024}, {-512, 1024}, {0, 0}} {
 		if _, errno := c.do(cmdRead, r.off, r.n, nil); errno != errnoInvalid {
 			t.Errorf("read of %d at %d: error %d, not %d", r.n, r.off, errno, errnoInvalid)
@@ -60,7 +60,7 @@ func TestFaults(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				d, c := serve(t, 1<<20)
+				d, c := serve(t)
 				d.SetFault(tc.fault)
 				begin := time.Now()
 				_, read := c.do(cmdRead, 0, 512, nil)
@@ -83,7 +83,7 @@ func TestHangEndsWithTheFault(t *testing.T) {
 		errno uint32
 	}{{Fault{}, 0}, {Fault{ReadError: true}, errnoIO}} {
 		synctest.Test(t, func(t *testing.T) {
-			d, c := serve(t, 1<<20)
+			d, c := serve(t)
 			d.SetFault(Fault{Hang: true})
 			c.write(requestBytes(cmdRead, 1, 0, 512))
 			synctest.Wait()

@@ -49,7 +49,7 @@ func TestDo(t *testing.T) {
 }
 
 func TestResyncSkipsWhatWasCutOff(t *testing.T) {
-	c := peer(t, nil, func(line string, id int) string {
+	c := peer(t, nil, func(_ string, id int) string {
 		return fmt.Sprintf("{\"id\":9,\"ret\xff"+`{"id":%d,"return":1}`+"\n", id)
 	})
 	if err := c.Resync(t.Context()); err != nil {
@@ -83,5 +83,5 @@ func TestEnds(t *testing.T) {
 func FuzzParse(f *testing.F) {
 	f.Add([]byte(`{"id":1,"return":{}}`))
 	f.Add([]byte("junk\xff{\"event\":\"RESET\"}"))
-	f.Fuzz(func(t *testing.T, line []byte) { parse(line) })
+	f.Fuzz(func(_ *testing.T, line []byte) { parse(line) })
 }
