@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"bootswain/internal/fakehost"
+	"bootswain/spec"
 )
 
 // TestCutFirstBoot cuts the power at every step of first boot, and then at a
@@ -66,4 +67,28 @@ func proveUsable(t *testing.T, m *fakehost.Machine, n int, when string) {
 		}
 	}
 	sound(t, m)
+}
+
+// TestCutWipe cuts the power at every step of wiping released content and
+// making a set of it. The release stays in the launch data and must do.
+func TestCutWipe(t *testing.T) {
+	t.Parallel()
+	for at := 1; ; at++ {
+		m := fakehost.New(t)
+		m.Create(diskSize, volumeIDs(2)...)
+		write(t, m, volumeIDs(2)[0], 0x438, []byte("\x53\xef"))
+		write(t, m, volumeIDs(2)[0], diskSize-512, []byte("EFI PART"))
+		want := wanted(2)
+		s, err := Observe(t.Context(), hostOf(m), want)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want.Wipe = []spec.Wipe{{Volume: volumeIDs(2)[0], Found: s.Devices[0].Content.Fingerprint}}
+		m.CutAfter(at)
+		if _, err := Converge(t.Context(), hostOf(m), want, nil); err == nil {
+			return
+		}
+		m.Reboot()
+		converged(t, m, want)
+	}
 }

@@ -10,14 +10,12 @@ import (
 
 // tree is how the machine looks when the volume is up.
 func tree(n int) string {
-	ids := volumeIDs(n)
-	on := ids[0]
-	lines := append([]string{}, ids...)
+	on, lines := volumeIDs(1)[0], ""
 	if n > 1 {
 		on = "bootswain:data"
-		lines = append([]string{"array bootswain:data (clean) of " + strings.Join(ids, " ")}, lines...)
+		lines = "array bootswain:data (clean) of " + strings.Join(volumeIDs(n), " ") + "\n"
 	}
-	return strings.Join(append(append(lines[:max(0, len(lines)-n)], "mapping bootswain-data on "+on, "mount /dev/mapper/bootswain-data on /srv/data"), ids...), "\n")
+	return lines + "mapping bootswain-data on " + on + "\nmount /dev/mapper/bootswain-data on /srv/data\n" + strings.Join(volumeIDs(n), "\n")
 }
 
 func TestLife(t *testing.T) {

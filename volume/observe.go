@@ -12,7 +12,6 @@ import (
 	"strings"
 
 	"bootswain/ebs"
-	"bootswain/filesystem"
 	"bootswain/luks"
 	"bootswain/raid"
 	"bootswain/spec"
@@ -184,53 +183,4 @@ func (w *work) observeOrphan(s *State) error {
 		}
 	}
 	return err
-}
-
-// observeLayers looks at header, mapping, file system and mounts.
-func (w *work) observeLayers(s *State, want spec.Volume) error {
-	if err := w.observeHeader(s); err != nil {
-		return err
-	}
-	kernel, _, _ := s.target()
-	if kernel != "" {
-		if err := w.observeMapping(s, kernel); err != nil {
-			return err
-		}
-	}
-	if s.Mapping != nil {
-		s.Filesystem = observeFilesystem(s.Mapping.Path)
-		var err error
-		if s.Mounts, err = filesystem.Mounted(w.host.Proc, s.Mapping.Number); err != nil {
-			return err
-		}
-	}
-	there, err := filesystem.MountedAt(w.host.Proc, want.Mount)
-	if err != nil || len(there) == 0 {
-		return err
-	}
-	if top := there[len(there)-1]; s.Mapping == nil || top.Number != s.Mapping.Number {
-		s.Occupied = fmt.Sprintf("%s (%s)", top.Source, top.Type)
-	}
-	return nil
-}
-
-// observeMapping finds the mapping on the device with that kernel name.
-func (w *work) observeMapping(s *State, kernel string) error {
-	on, err := luks.Mapped(w.host.EBS.Sys, kernel)
-	if err != nil {
-		return err
-	}
-	for _, m := range on {
-		if m.Name != mappingName(s.Name) || s.Header == nil || !m.Opens(s.Header.UUID) {
-			s.OtherUser = fmt.Sprintf("%s (%s)", m.Name, m.Kernel)
-			continue
-		}
-		number, err := os.ReadFile(filepath.Join(w.host.EBS.Sys, "block", m.Kernel, "dev"))
-		if err != nil {
-			return err
-		}
-		s.Mapping = &Mapping{Mapping: m, Path: filepath.Join(w.host.EBS.Dev, m.Kernel), Number: strings.TrimSpace(string(number))}
-		s.Orphan, s.OrphanLost = nil, false
-	}
-	return nil
 }
