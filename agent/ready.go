@@ -38,13 +38,14 @@ func (d *daemon) tellSystemd() {
 }
 
 // startDatabase starts a server that was held once its volume is ready. Before
-// READY=1 systemd starts it by itself.
+// READY=1 systemd starts it by itself. A volume that a person is taking down
+// still looks ready for a moment.
 func (d *daemon) startDatabase(ctx context.Context) {
 	if !d.ready || !d.database.held || d.database.version != "" {
 		return
 	}
 	for _, v := range d.views {
-		if v.mysql && v.sentence().Word == situation.Ready {
+		if v.mysql && v.sentence().Word == situation.Ready && !isDown(v.want.Name) {
 			d.database.held = false
 			if err := d.startHeld(ctx, d.database); err != nil {
 				d.say("%s: %v", d.database.server.Name(), err)
