@@ -33,7 +33,7 @@ func faultCommand() *cobra.Command {
 					return err
 				}
 			}
-			return call(c, "fault", f, nil)
+			return call(c, "fault", f)
 		},
 	}
 }
@@ -79,7 +79,7 @@ func imdsCommand() *cobra.Command {
 					return err
 				}
 			}
-			return call(c, "imds", f, nil)
+			return call(c, "imds", f)
 		},
 	}
 }

@@ -19,7 +19,7 @@ func cutCommand() *cobra.Command {
 With --lose each volume loses what a drive may lose: of the writes that were not
 flushed those that --seed chooses, some of them torn.`,
 		Args: cobra.NoArgs,
-		RunE: func(c *cobra.Command, _ []string) error { return call(c, "cut", cut, nil) },
+		RunE: func(c *cobra.Command, _ []string) error { return call(c, "cut", cut) },
 	}
 	c.Flags().BoolVar(&cut.LoseUnflushed, "lose", false, "lose what was not flushed")
 	c.Flags().Uint64Var(&cut.Seed, "seed", 1, "decides what is lost")
@@ -46,7 +46,7 @@ none.`,
 				}
 				r.UserData = b
 			}
-			return call(c, "replace", r, nil)
+			return call(c, "replace", r)
 		},
 	}
 	c.Flags().StringVar(&file, "user-data", "", "launch data from `FILE`")
@@ -74,7 +74,7 @@ func attachCommand() *cobra.Command {
 			default:
 				return errors.New("name a volume, or give the --size of a new one")
 			}
-			return call(c, "attach", a, nil)
+			return call(c, "attach", a)
 		},
 	}
 	c.Flags().StringVar(&size, "size", "", "make a new volume of this `SIZE`, such as 10GiB")

@@ -42,7 +42,7 @@ func newRoot() *cobra.Command {
 		replaceCommand(), attachCommand(),
 		onVolume("pull", "Pull a volume out, without asking, while it is in use"),
 		onVolume("detach", "Detach a volume as EC2 does: the guest is asked first"),
-		faultCommand(), imdsCommand(), downCommand(), serveCommand(),
+		faultCommand(), imdsCommand(), demoCommand(), downCommand(), serveCommand(),
 	)
 	return root
 }
@@ -57,15 +57,15 @@ func client() (*control.Client, error) {
 }
 
 // call runs a verb of the laboratory and prints its progress.
-func call(c *cobra.Command, verb string, args, result any) error {
+func call(c *cobra.Command, verb string, args any) error {
 	l, err := client()
 	if err != nil {
 		return err
 	}
-	return l.Call(c.Context(), c.OutOrStdout(), verb, args, result)
+	return l.Call(c.Context(), c.OutOrStdout(), verb, args, nil)
 }
 
-// ask is call without progress.
+// ask runs a verb without its progress, and stores what it returns in result.
 func ask(c *cobra.Command, verb string, args, result any) error {
 	l, err := client()
 	if err != nil {
@@ -81,7 +81,7 @@ type none struct{}
 func simple(verb, short string) *cobra.Command {
 	return &cobra.Command{
 		Use: verb, Short: short, Args: cobra.NoArgs,
-		RunE: func(c *cobra.Command, _ []string) error { return call(c, verb, none{}, nil) },
+		RunE: func(c *cobra.Command, _ []string) error { return call(c, verb, none{}) },
 	}
 }
 
@@ -89,6 +89,6 @@ func simple(verb, short string) *cobra.Command {
 func onVolume(verb, short string) *cobra.Command {
 	return &cobra.Command{
 		Use: verb + " VOLUME", Short: short, Args: cobra.ExactArgs(1),
-		RunE: func(c *cobra.Command, args []string) error { return call(c, verb, args[0], nil) },
+		RunE: func(c *cobra.Command, args []string) error { return call(c, verb, args[0]) },
 	}
 }
