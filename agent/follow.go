@@ -3,6 +3,7 @@ package agent
 import (
 	"context"
 	"os"
+	"slices"
 	"time"
 
 	"bootswain/spec"
@@ -54,15 +55,22 @@ func (d *daemon) follow(ctx context.Context, post func(func())) {
 		named[want.Name] = true
 		d.start(ctx, post, want, d.orders.spec.MySQL != nil && d.orders.spec.MySQL.Volume == want.Name)
 	}
-	for _, name := range d.order {
-		if !named[name] {
-			// Its stanza is gone; the volume stays as it is until the next
-			// boot, but nobody keeps it any more.
-			d.stop[name]()
-			delete(d.keepers, name)
+	for _, name := range slices.Clone(d.order) {
+		if v := d.views[name]; !named[name] && (!v.passed || v.trouble != nil) {
+			d.forget(name)
 		}
 	}
 	d.discover(ctx, post)
+}
+
+// forget ends the keeping of a volume whose stanza is gone. One that is up is
+// kept on: nobody takes down what may be in use because a line was deleted.
+func (d *daemon) forget(name string) {
+	d.stop[name]()
+	delete(d.stop, name)
+	delete(d.keepers, name)
+	delete(d.views, name)
+	d.order = slices.DeleteFunc(d.order, func(n string) bool { return n == name })
 }
 
 // start gives a volume its keeper.
