@@ -60,7 +60,7 @@ func (a *Agent) Daemon(ctx context.Context) error {
 	d := &daemon{
 		Agent: a, began: time.Now(),
 		keepers: map[string]*keeper{}, stop: map[string]context.CancelFunc{}, views: map[string]view{},
-		askedAt: map[string]time.Time{}, boot: bootID(),
+		askedAt: map[string]time.Time{}, done: map[string]chan struct{}{}, boot: bootID(),
 	}
 	defer d.notice.Wait()
 	return d.loop(ctx, events)

@@ -3,6 +3,7 @@ package agent
 import (
 	"context"
 	"os"
+	"reflect"
 	"slices"
 	"time"
 
@@ -73,17 +74,19 @@ func (d *daemon) forget(name string) {
 	d.order = slices.DeleteFunc(d.order, func(n string) bool { return n == name })
 }
 
-// start gives a volume its keeper.
+// start gives a volume its keeper. A volume that is kept as it is wanted stays
+// with the keeper that it has; another begins when its predecessor has ended.
 func (d *daemon) start(ctx context.Context, post func(func()), want spec.Volume, mysql bool) {
 	name := want.Name
-	before := make(chan struct{})
-	if old, running := d.keepers[name]; running {
+	switch old, running := d.keepers[name]; {
+	case running && old.mysql == mysql && reflect.DeepEqual(old.want, want):
+		old.wake()
+		return
+	case running:
 		d.stop[name]()
-		before = old.done
-	} else {
+	default:
 		d.order = append(d.order, name)
 		d.askedAt[name] = time.Now()
-		close(before)
 	}
 	if mysql && !d.follows {
 		d.follows = true
@@ -105,9 +108,14 @@ func (d *daemon) start(ctx context.Context, post func(func()), want spec.Volume,
 	})
 	d.keepers[name], d.stop[name] = k, cancel
 	d.views[name] = view{want: want, mysql: mysql}
+	before := d.done[name]
+	done := make(chan struct{})
+	d.done[name] = done
 	d.spawn(func() {
-		defer close(k.done)
-		<-before
+		defer close(done)
+		if before != nil {
+			<-before
+		}
 		k.keep(keeping)
 	})
 }

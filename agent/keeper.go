@@ -49,7 +49,6 @@ type keeper struct {
 	want  spec.Volume
 	mysql bool
 	kick  chan struct{} // capacity 1: something happened, look again
-	done  chan struct{} // closed when keep has ended
 	tell  func(view)
 
 	mu   sync.Mutex // of view: progress comes from several goroutines
@@ -60,7 +59,7 @@ type keeper struct {
 func (a *Agent) newKeeper(want spec.Volume, mysql bool, tell func(view)) *keeper {
 	return &keeper{
 		Agent: a, want: want, mysql: mysql, tell: tell,
-		kick: make(chan struct{}, 1), done: make(chan struct{}),
+		kick: make(chan struct{}, 1),
 		view: view{want: want, mysql: mysql},
 	}
 }
