@@ -30,6 +30,7 @@ type daemon struct {
 
 	keepers map[string]*keeper
 	stop    map[string]context.CancelFunc
+	done    map[string]chan struct{} // closed when the last keeper of that name has ended
 	views   map[string]view
 	askedAt map[string]time.Time
 	order   []string // names of volumes, in document order, found ones last
