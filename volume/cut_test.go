@@ -73,7 +73,7 @@ func proveUsable(t *testing.T, m *fakehost.Machine, n int, when string) {
 // making a set of it. The release stays in the launch data and must do.
 func TestCutWipe(t *testing.T) {
 	t.Parallel()
-	for at := 1; ; at++ {
+	for at := 1; ; at += 2 {
 		m := fakehost.New(t)
 		m.Create(diskSize, volumeIDs(2)...)
 		write(t, m, volumeIDs(2)[0], 0x438, []byte("\x53\xef"))

@@ -11,7 +11,7 @@ import (
 )
 
 var (
-	sequences = flag.Int("sequences", 60, "how many random sequences to run")
+	sequences = flag.Int("sequences", 40, "how many random sequences to run")
 	seed      = flag.Uint64("seed", 1, "of the first random sequence")
 )
 
