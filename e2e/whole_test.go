@@ -40,7 +40,7 @@ func TestWhole(t *testing.T) {
 	}
 	b.cleanJournal(m)
 	must(t, m.Shutdown(b.ctx))
-	b.notOnDisk(m)
+	b.notOnDisk(m, all)
 
 	next := b.start(lab.MachineOptions{Volumes: all, UserData: b.document("", "")})
 	b.ready(next)
