@@ -87,6 +87,8 @@ func (v databaseView) sentence(volume *situation.Situation) *situation.Situation
 		s.Word, s.Text, s.Next = situation.Held, volume.Error(), volume.Next
 	case v.state.Running():
 		s.Word, s.Text, s.Next = situation.Waiting, fmt.Sprintf("%s, does not answer yet.", v.state.Active), "journalctl -u "+v.server.Unit
+	case v.state.Queued:
+		s.Word, s.Text, s.Next = situation.Waiting, "its start waits for other units.", "nothing; goes on by itself"
 	case v.held:
 		s.Word, s.Text = situation.Waiting, "its volume is ready, so it starts now."
 	default:

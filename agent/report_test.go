@@ -71,6 +71,7 @@ func TestDatabaseSentence(t *testing.T) {
 		"answers":       {databaseView{server: server, version: "11.8"}, ready, "READY mariadb: answers, version 11.8."},
 		"volume absent": {databaseView{server: server}, missing, "HELD mariadb: WAITING data: 1 of 2 volumes."},
 		"starting":      {databaseView{server: server, state: systemd.State{Active: "activating"}}, ready, "WAITING mariadb: activating, does not answer yet."},
+		"queued":        {databaseView{server: server, state: systemd.State{Active: "inactive", Queued: true}}, ready, "WAITING mariadb: its start waits for other units."},
 		"was held":      {databaseView{server: server, state: systemd.State{Active: "failed"}, held: true}, ready, "WAITING mariadb: its volume is ready"},
 		"stopped":       {databaseView{server: server, state: systemd.State{Active: "inactive", Result: "success"}}, ready, "FAILED mariadb: inactive (success)."},
 	} {

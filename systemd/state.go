@@ -14,6 +14,7 @@ type State struct {
 	Sub      string    // running, mounted, dead, auto-restart, …
 	Result   string    // success, exit-code, signal, timeout, exec-condition, …; "" if the unit's type has none
 	MainPID  int       // 0: none
+	Queued   bool      // systemd has yet to finish a start or stop of it
 	Outdated bool      // its file changed after the manager read it
 	Since    time.Time // when Active last changed; zero: never
 }
@@ -47,6 +48,11 @@ func readState(ctx context.Context, b bus, unit string) (State, error) {
 		Sub: str("SubState"), Result: str("Result"),
 	}
 	s.Outdated, _ = p["NeedDaemonReload"].(bool)
+	// A pair of the job's id and its object path; the id is 0 if there is none.
+	if job, ok := p["Job"].([]any); ok && len(job) > 0 {
+		id, _ := job[0].(uint32)
+		s.Queued = id != 0
+	}
 	if pid, ok := p["MainPID"].(uint32); ok {
 		s.MainPID = int(pid)
 	}
