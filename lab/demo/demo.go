@@ -101,7 +101,12 @@ func (d *Demo) prepare(ctx context.Context) error {
 }
 
 func (d *Demo) firstBoot(ctx context.Context) error {
-	if err := d.call(ctx, "the machine to boot", "up", d.Up, nil); err != nil {
+	err := d.call(ctx, "the machine to boot", "up", d.Up, nil)
+	// A machine that does not come up can be looked at, too.
+	if unknown := d.call(ctx, "the laboratory", "status", struct{}{}, &d.status); err == nil {
+		err = unknown
+	}
+	if err != nil {
 		return err
 	}
 	return d.follow(ctx)
@@ -109,9 +114,6 @@ func (d *Demo) firstBoot(ctx context.Context) error {
 
 // follow waits until a machine that has booted does its work, and logs in.
 func (d *Demo) follow(ctx context.Context) error {
-	if err := d.call(ctx, "the laboratory", "status", struct{}{}, &d.status); err != nil {
-		return err
-	}
 	if err := d.ready(ctx); err != nil {
 		return err
 	}

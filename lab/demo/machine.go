@@ -15,6 +15,8 @@ import (
 // logIn opens the SSH connection of this boot, in place of the last one's.
 func (d *Demo) logIn(ctx context.Context) error {
 	d.hangUp()
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
 	return d.Screen.Wait("SSH", func(func(string)) (err error) {
 		if d.client, err = lab.DialSSH(ctx, d.status.SSH, user, d.Signer); err != nil {
 			return fmt.Errorf("ssh %s: expected to be let in; saw: %w", user, err)

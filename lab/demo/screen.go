@@ -40,9 +40,6 @@ func NewScreen(out io.Writer) *Screen {
 	return s
 }
 
-// Elapsed is the time since the beginning.
-func (s *Screen) Elapsed() time.Duration { return time.Since(s.began) }
-
 // width is how many columns there are for text, or 0 if this is no terminal.
 func (s *Screen) width() int {
 	if s.fd < 0 {
@@ -55,9 +52,9 @@ func (s *Screen) width() int {
 	return w - len(indent)
 }
 
-// Title begins a scene.
+// Title begins a scene, with the time since the beginning.
 func (s *Screen) Title(title string) {
-	s.print("\n" + s.paint("1", fmt.Sprintf("[%s] %s", clock(s.Elapsed()), title)) + "\n")
+	s.print("\n" + s.paint("1", fmt.Sprintf("[%s] %s", clock(time.Since(s.began)), title)) + "\n")
 }
 
 // Line prints a line.
