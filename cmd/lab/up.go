@@ -45,7 +45,7 @@ Ctrl-C takes everything down again; afterwards "lab down" does.`,
 	c.Flags().IntVar(&f.volumes, "volumes", 0, "attach `N` blank volumes of 1GiB")
 	c.Flags().StringArrayVar(&f.sizes, "volume", nil, "attach a blank volume of this `SIZE`, such as 512MiB (may be repeated)")
 	c.Flags().BoolVar(&f.noAgent, "no-agent", false, "boot the plain image, without bootswain")
-	c.Flags().IntVar(&f.ask.CPUs, "cpus", 0, "processors of the machine (default 1)")
+	c.Flags().IntVar(&f.ask.CPUs, "cpus", 0, "processors of the machine (default 2)")
 	c.Flags().StringVar(&f.memory, "memory", "1536MiB", "memory of the machine")
 	c.Flags().StringVar(&f.ask.Append, "append", "", "more kernel parameters")
 	c.Flags().BoolVar(&f.ask.CountedTime, "counted-time", false, "let the guest's clock count instructions: slow, but timings repeat")
