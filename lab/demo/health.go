@@ -116,7 +116,7 @@ func (d *Demo) ready(ctx context.Context) error {
 				tell(c.Output)
 			}
 			select {
-			case <-time.After(time.Second):
+			case <-time.After(2 * time.Second):
 			case <-limited.Done():
 				return errors.Join(ctx.Err(), err)
 			}
