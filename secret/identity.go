@@ -29,7 +29,7 @@ func ReadIdentity(path string) (*Identity, error) {
 	f, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, locked(err, fmt.Sprintf("this image holds no identity (%s)", path),
-			"launch an image with its identity, or make one: bootswain image prepare")
+			"launch an image that holds one; to bake it: age-keygen -o "+path)
 	}
 	if err != nil {
 		return nil, unreadable(path, err)
