@@ -3,7 +3,6 @@ package e2e
 import (
 	"strings"
 	"testing"
-	"time"
 
 	"bootswain/lab"
 	"bootswain/lab/imds"
@@ -43,37 +42,5 @@ func TestNoMetadata(t *testing.T) {
 	b.waitSentence(m, "WAITING launch data: could not be read")
 	if b.hash(v[0]) != blank {
 		t.Error("a disk was touched without launch data")
-	}
-}
-
-// bootDelay is how much later SSH may answer because a volume does not come.
-const bootDelay = 5 * time.Second
-
-// TestBootDelay boots a machine whose volumes never come beside a plain one,
-// with clocks that count instructions, so that the comparison holds whatever
-// the host is doing.
-func TestBootDelay(t *testing.T) {
-	b := open(t)
-	v := b.volumes(2, 64<<20)
-	waiting := b.start(lab.MachineOptions{
-		CountedTime: true, PublicKeys: []string{b.owner.line},
-		UserData: b.document(b.stanza("data", "/srv/data", v...), "mysql: {volume: data}\n"),
-	})
-	plain := b.start(lab.MachineOptions{Image: baked.plain, CountedTime: true})
-	times := map[string][2]time.Duration{}
-	for i, m := range []*lab.Machine{plain, waiting} {
-		must(t, m.Ready(b.ctx))
-		for _, unit := range []string{"ssh.service", "multi-user.target"} {
-			pair := times[unit]
-			pair[i] = b.journalTime(m, 0, unit, `^(Started|Reached target) `+strings.Split(unit, ".")[0])
-			times[unit] = pair
-		}
-	}
-	b.waitSentence(waiting, "WAITING data: 0 of 2 volumes")
-	for unit, pair := range times {
-		b.step("%s after %.1fs, %.1fs without bootswain", unit, pair[1].Seconds(), pair[0].Seconds())
-	}
-	if ssh := times["ssh.service"]; ssh[1]-ssh[0] > bootDelay {
-		t.Errorf("SSH answers %s later than without bootswain, want %s at most", ssh[1]-ssh[0], bootDelay)
 	}
 }

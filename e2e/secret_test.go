@@ -44,7 +44,7 @@ func (b *bench) noLeak(m *lab.Machine, when string) {
 		patterns = append(append(patterns, form...), '\n')
 	}
 	for place, script := range places {
-		search := fmt.Sprintf("exec 9<&0 </dev/null 2>/dev/null; n=$({ %s; } | wc -c); m=$({ %s; } | grep -acF -f /dev/fd/9); echo $n $m", script, script)
+		search := fmt.Sprintf("exec 9<&0 </dev/null 2>/dev/null; { %s; } >/dev/shm/place; wc -c </dev/shm/place; grep -acF -f /dev/fd/9 /dev/shm/place; rm /dev/shm/place", script)
 		out, err := m.RunInput(b.ctx, patterns, "sh", "-c", search)
 		must(b.T, err)
 		var size, hits int

@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"bootswain/lab"
 	"bootswain/lab/image"
@@ -111,8 +112,8 @@ func (b *bench) downAndUp(m *lab.Machine, rows string) {
 }
 
 // held starts the database by hand and by a dependency, and expects the gate's
-// sentence, at once.
-func (b *bench) held(m *lab.Machine, why string) {
+// sentence, within a limit if one is given.
+func (b *bench) held(m *lab.Machine, why string, limit ...time.Duration) {
 	b.Helper()
 	b.sh(m, "printf '[Unit]\nRequires=mariadb.service\nAfter=mariadb.service\n[Service]\nExecStart=/bin/true\n' > /run/systemd/system/app.service; systemctl daemon-reload")
 	for _, unit := range []string{"mariadb", "app"} {
@@ -122,10 +123,20 @@ func (b *bench) held(m *lab.Machine, why string) {
 		entries, err := m.Journal(b.ctx, "-b", "-u", "mariadb.service", "--since", "-5min")
 		must(b.T, err)
 		var line string
+		var starting, refused time.Duration
 		for _, e := range entries {
-			if e.Time >= began && strings.HasPrefix(e.Message, "HELD mariadb: ") {
+			switch {
+			case e.Time < began:
+			case strings.HasPrefix(e.Message, "HELD mariadb: "):
 				line = e.Message
+			case strings.HasPrefix(e.Message, "Starting mariadb"):
+				starting = e.Time
+			case strings.HasPrefix(e.Message, "Failed to start mariadb"):
+				refused = e.Time
 			}
+		}
+		if len(limit) > 0 && (starting == 0 || refused-starting > limit[0]) {
+			b.Errorf("systemctl start %s: refused %s after its start, want %s at most", unit, refused-starting, limit[0])
 		}
 		if out.Code == 0 || !strings.Contains(line, why) {
 			b.Errorf("systemctl start %s: exit status %d, journal %q, want it held because %q", unit, out.Code, line, why)
