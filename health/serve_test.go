@@ -66,8 +66,8 @@ func TestLimited(t *testing.T) {
 	accepted := make(chan error, 1)
 	go func() { _, err := l.Accept(); accepted <- err }()
 	select {
-	case <-accepted:
-		t.Fatal("a third connection was accepted")
+	case err := <-accepted:
+		t.Fatalf("a third connection was accepted: %v", err)
 	case <-time.After(10 * time.Millisecond):
 	}
 	first.Close()
