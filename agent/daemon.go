@@ -19,7 +19,9 @@ const reportEvery = 5 * time.Second // so that a silent daemon is noticed
 type daemon struct {
 	*Agent
 	began  time.Time
-	ready  bool // READY=1 was sent
+	ready  bool   // READY=1 was sent
+	told   string // what systemctl status shows
+	toldAt time.Time
 	notice sync.WaitGroup
 
 	asked    bool                 // the launch data was read, or is known to be none

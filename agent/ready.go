@@ -24,8 +24,11 @@ const (
 // tellSystemd lets the boot go on as soon as all that can be done without
 // waiting is done, and shows systemd what is going on.
 func (d *daemon) tellSystemd() {
-	if err := errors.Join(systemd.Watchdog(), systemd.Status(d.summary())); err != nil {
-		d.say("daemon: %v", err)
+	if summary := d.summary(); summary != d.told || time.Since(d.toldAt) > reportEvery {
+		d.told, d.toldAt = summary, time.Now()
+		if err := errors.Join(systemd.Watchdog(), systemd.Status(summary)); err != nil {
+			d.say("daemon: %v", err)
+		}
 	}
 	if d.ready || !d.settled(time.Since(d.began)) {
 		return
@@ -46,7 +49,7 @@ func (d *daemon) startDatabase(ctx context.Context) {
 	}
 	for _, v := range d.views {
 		if v.mysql && v.sentence().Word == situation.Ready && !isDown(v.want.Name) {
-			d.database.held = false
+			d.database.held, d.database.state.Queued = false, true
 			if err := d.startHeld(ctx, d.database); err != nil {
 				d.say("%s: %v", d.database.server.Name(), err)
 			}
