@@ -1,39 +1,48 @@
 package main
 
 import (
+	"context"
+
 	"github.com/spf13/cobra"
 
 	"bootswain/agent"
 )
 
 func applyCommand() *cobra.Command {
-	var options agent.ApplyOptions
-	c := &cobra.Command{
-		Use:   "apply [NAME]",
-		Short: "Make this machine what its launch data asks for",
-		Long: `Make this machine what its launch data asks for: people first, then every
+	return documentCommand("apply [NAME]", "Make this machine what its launch data asks for",
+		`Make this machine what its launch data asks for: people first, then every
 volume, or only the volume NAME. Safe to repeat; a second run does nothing.
 
 With --from the document in FILE takes the place of the launch data until the
-next boot.`,
-		Args: usage(cobra.MaximumNArgs(1)),
+next boot.`, (*agent.Agent).Apply)
+}
+
+func planCommand() *cobra.Command {
+	return documentCommand("plan [NAME]", "Print what apply would do to the volumes, and what each step writes over",
+		`Print what apply would do next to the volumes, or to the volume NAME, and what
+each step writes over. Nothing on the machine is changed. What lies behind an
+array or an encrypted device shows once that is assembled or opened, so apply
+may find more to do after these steps.`, (*agent.Agent).Plan)
+}
+
+// documentCommand is a command about the volumes of the launch data, or of a
+// document that takes its place.
+func documentCommand(use, short, long string, do func(*agent.Agent, context.Context, agent.ApplyOptions) error) *cobra.Command {
+	var options agent.ApplyOptions
+	c := &cobra.Command{
+		Use: use, Short: short, Long: long, Args: usage(cobra.MaximumNArgs(1)),
 		RunE: func(c *cobra.Command, args []string) error {
 			a, err := newAgent(c)
 			if err != nil {
 				return err
 			}
-			options.Name = first(args)
-			return a.Apply(c.Context(), options)
+			if len(args) > 0 {
+				options.Name = args[0]
+			}
+			return do(a, c.Context(), options)
 		},
 	}
 	c.Flags().StringVar(&options.From, "from", "", "read the document from `FILE` instead of the instance's launch data")
 	c.Flags().StringArrayVar(&options.Wipe, "wipe", nil, "discard what a refusal found, as `VOLUME:FINGERPRINT` (may be repeated; needs NAME)")
 	return c
-}
-
-func first(args []string) string {
-	if len(args) == 0 {
-		return ""
-	}
-	return args[0]
 }
