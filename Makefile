@@ -25,8 +25,10 @@ check: $(LINT) ## format, vet, linter with the import table, unit tests, fuzz se
 	@echo "check: golangci-lint"; $(LINT) run ./...
 	@echo "check: unit tests and fuzz seeds"; go test $$(go list ./... | grep -v /e2e)
 
-soak: setup ## the long scenarios: CUTS=100 power cuts at random moments
-	@CUTS=$(or $(CUTS),100) BOOTSWAIN_E2E=1 go test -count=1 -v -timeout 24h ./e2e -run 'TestCuts'
+soak: setup ## ROUNDS=20 of the power cuts, five in each, and long runs of the fuzzers and of the model
+	@BOOTSWAIN_E2E=1 go test -count=$(or $(ROUNDS),20) -v -timeout 48h ./e2e -run TestCuts
+	@go test ./volume -run Random -sequences 2000 -timeout 12h
+	@scripts/fuzz 10m
 
 setup: ## packages that the laboratory needs
 	@scripts/setup
