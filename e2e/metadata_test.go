@@ -19,8 +19,9 @@ func TestNoMetadata(t *testing.T) {
 	b.sh(m, "timeout 600 sh -c 'until systemctl is-active multi-user.target; do sleep 1; done'; ! systemctl is-active emergency.target")
 	b.waitSentence(m, "WAITING launch data: could not be read")
 	b.held(m, "WAITING launch data: could not be read")
-	if status := b.sh(m, "bootswain status >/dev/null; echo $?"); status != "4" {
-		t.Errorf("bootswain status exits with %s, want 4", status)
+	status, err := m.Run(b.ctx, "bootswain", "status")
+	if err != nil || status.Code != 4 {
+		t.Errorf("bootswain status: %+v, %v, want exit status 4", status, err)
 	}
 
 	m.IMDS.SetFault(imds.Fault{})
