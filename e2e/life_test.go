@@ -42,6 +42,7 @@ func TestWhole(t *testing.T) {
 	b.cleanJournal(m)
 	must(t, m.Shutdown(b.ctx))
 	b.notOnDisk(m, all)
+	must(t, m.Close())
 
 	next := b.start(lab.MachineOptions{Volumes: all, UserData: b.document("", "")})
 	b.ready(next)
