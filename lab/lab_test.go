@@ -123,7 +123,7 @@ func TestArguments(t *testing.T) {
 		}
 	}
 	m.options.CountedTime = true
-	if !slices.Contains(m.arguments(), "shift=2,sleep=off") {
+	if !slices.Contains(m.arguments(), "shift=0,sleep=off") {
 		t.Error("time is not counted in instructions")
 	}
 }
