@@ -42,6 +42,7 @@ type daemon struct {
 	database    databaseView
 	follows     bool // somebody looks at the database
 	discovering bool
+	discovered  bool // the attached devices were asked once what they are
 	storageUp   bool // bootswain-storage.target may be reached
 }
 

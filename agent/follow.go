@@ -173,6 +173,7 @@ func (d *daemon) discover(ctx context.Context, post func(func())) {
 					d.start(ctx, post, want, want.Name == mysql && d.orders.spec.MySQL == nil)
 				}
 			}
+			d.discovered = true
 		})
 	})
 }

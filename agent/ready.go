@@ -85,6 +85,9 @@ func (d *daemon) settled(since time.Duration) bool {
 	if !d.asked {
 		return since > launchGrace
 	}
+	if !d.discovered && d.orders.trouble == nil {
+		return false
+	}
 	for name := range d.keepers {
 		v := d.views[name]
 		if v.working != "" || !v.passed {

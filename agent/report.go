@@ -49,7 +49,7 @@ func (d *daemon) report() health.Report {
 	now := time.Now()
 	r := health.Report{
 		Release: d.version, Time: now, Boot: d.boot, Instance: d.orders.data.InstanceID,
-		Launch: health.Launch{Known: d.asked, Given: d.orders.data.Given},
+		Launch: health.Launch{Known: d.knowsDatabase(), Given: d.orders.data.Given},
 		Checks: []health.Check{health.CheckOf("launch-data", d.launchSentence(), now)},
 	}
 	if d.asked && (!d.orders.data.Given || d.orders.spec.Version == 0) && d.orders.trouble == nil {
@@ -75,6 +75,12 @@ func (d *daemon) report() health.Report {
 	return r
 }
 
+// knowsDatabase says whether it is known where the database belongs. An
+// attached volume may say so where the launch data does not.
+func (d *daemon) knowsDatabase() bool {
+	return d.asked && (d.discovered || d.orders.trouble != nil || d.orders.spec.MySQL != nil)
+}
+
 // since is how long the volume has been asked for.
 func (d *daemon) since(name string) time.Duration { return time.Since(d.askedAt[name]) }
 
@@ -97,6 +103,8 @@ func (d *daemon) launchSentence() *situation.Situation {
 		s.Word, s.Text, s.Next = situation.Waiting, "being read.", "nothing; goes on by itself"
 	case d.orders.trouble != nil:
 		return d.orders.trouble
+	case !d.discovered:
+		s.Word, s.Text, s.Next = situation.Working, "read; looking for volumes that it does not name.", "nothing; goes on by itself"
 	case !d.orders.data.Given:
 		s.Text = "none given; the EC2 key pair may log in."
 	case d.orders.spec.Version == 0:

@@ -84,7 +84,7 @@ func TestDatabaseSentence(t *testing.T) {
 // TestReport is the daemon's report in the situations of launch data.
 func TestReport(t *testing.T) {
 	asked := func(data launch.Data) *daemon {
-		return &daemon{Agent: &Agent{config: Config{DefaultUser: "admin"}}, began: time.Now(), asked: true, orders: read(data)}
+		return &daemon{Agent: &Agent{config: Config{DefaultUser: "admin"}}, began: time.Now(), asked: true, discovered: true, orders: read(data)}
 	}
 	unread := &daemon{Agent: &Agent{}, began: time.Now().Add(-time.Hour), unread: unreachable(errors.New("no answer in 5 s"))}
 	keys := launch.Data{PublicKeys: []string{"ssh-ed25519 AAAA"}}
@@ -118,17 +118,39 @@ func TestSettled(t *testing.T) {
 	}{
 		"launch data late":         {&daemon{}, launchGrace / 2, false},
 		"launch data very late":    {&daemon{}, 2 * launchGrace, true},
-		"no volumes":               {&daemon{asked: true}, 0, true},
-		"first look":               {&daemon{asked: true, keepers: k, views: map[string]view{"data": {}}}, time.Minute, false},
-		"work going on":            {&daemon{asked: true, keepers: k, views: map[string]view{"data": {passed: true, working: "open"}}}, time.Minute, false},
-		"work going on for long":   {&daemon{asked: true, keepers: k, views: map[string]view{"data": {passed: true, working: "open"}}}, 2 * bootLimit, true},
-		"a device may still come":  {&daemon{asked: true, keepers: k, views: map[string]view{"data": waiting}}, deviceGrace / 2, false},
-		"a device does not come":   {&daemon{asked: true, keepers: k, views: map[string]view{"data": waiting}}, 2 * deviceGrace, true},
-		"everything as asked":      {&daemon{asked: true, keepers: k, views: map[string]view{"data": upView()}}, 0, true},
-		"refused is not waited on": {&daemon{asked: true, keepers: k, views: map[string]view{"data": {passed: true, trouble: &situation.Situation{Word: situation.Refused}}}}, 0, true},
+		"devices not asked yet":    {&daemon{asked: true, orders: read(launch.Data{})}, time.Minute, false},
+		"faulty launch data":       {&daemon{asked: true, orders: read(launch.Data{Given: true, UserData: []byte("#bootswain\n{")})}, 0, true},
+		"no volumes":               {&daemon{asked: true, discovered: true, orders: read(launch.Data{})}, 0, true},
+		"first look":               {&daemon{asked: true, discovered: true, orders: read(launch.Data{}), keepers: k, views: map[string]view{"data": {}}}, time.Minute, false},
+		"work going on":            {&daemon{asked: true, discovered: true, orders: read(launch.Data{}), keepers: k, views: map[string]view{"data": {passed: true, working: "open"}}}, time.Minute, false},
+		"work going on for long":   {&daemon{asked: true, discovered: true, orders: read(launch.Data{}), keepers: k, views: map[string]view{"data": {passed: true, working: "open"}}}, 2 * bootLimit, true},
+		"a device may still come":  {&daemon{asked: true, discovered: true, orders: read(launch.Data{}), keepers: k, views: map[string]view{"data": waiting}}, deviceGrace / 2, false},
+		"a device does not come":   {&daemon{asked: true, discovered: true, orders: read(launch.Data{}), keepers: k, views: map[string]view{"data": waiting}}, 2 * deviceGrace, true},
+		"everything as asked":      {&daemon{asked: true, discovered: true, orders: read(launch.Data{}), keepers: k, views: map[string]view{"data": upView()}}, 0, true},
+		"refused is not waited on": {&daemon{asked: true, discovered: true, orders: read(launch.Data{}), keepers: k, views: map[string]view{"data": {passed: true, trouble: &situation.Situation{Word: situation.Refused}}}}, 0, true},
 	} {
 		if got := c.daemon.settled(c.since); got != c.want {
 			t.Errorf("%s: settled is %v, want %v", name, got, c.want)
+		}
+	}
+}
+
+// TestKnowsDatabase is what the gate goes by: a database must not start on the
+// root disk while an attached volume may hold it.
+func TestKnowsDatabase(t *testing.T) {
+	asksForIt := read(launch.Data{Given: true, UserData: []byte(soundUser + "volumes:\n  data:\n    ebs: {ids: [vol-0123456789abcdef0]}\n    mount: /srv/data\nmysql: {volume: data}\n")})
+	for name, c := range map[string]struct {
+		daemon *daemon
+		want   bool
+	}{
+		"launch data not read":              {&daemon{}, false},
+		"no stanza, devices not asked yet":  {&daemon{asked: true, orders: read(launch.Data{})}, false},
+		"no stanza, devices asked":          {&daemon{asked: true, discovered: true, orders: read(launch.Data{})}, true},
+		"a stanza, devices not asked yet":   {&daemon{asked: true, orders: asksForIt}, true},
+		"faulty launch data: held for that": {&daemon{asked: true, orders: read(launch.Data{Given: true, UserData: []byte("#bootswain\n{")})}, true},
+	} {
+		if got := c.daemon.knowsDatabase(); got != c.want {
+			t.Errorf("%s: %v, want %v", name, got, c.want)
 		}
 	}
 }
