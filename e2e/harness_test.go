@@ -31,7 +31,7 @@ import (
 
 // limit ends a scenario whose machine hangs; it says nothing of how fast
 // anything must be.
-const limit = 15 * time.Minute
+const limit = 30 * time.Minute
 
 var baked struct {
 	plain, agent image.Image
