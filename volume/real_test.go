@@ -178,25 +178,29 @@ func (b *realBench) load(t *testing.T, where string) string {
 	return string(row)
 }
 
-// reboot takes everything down by force.
+// reboot takes everything down by force. What the kernel has not let go of yet, or
+// has not finished removing, is tried again.
 func (b *realBench) reboot(t *testing.T) {
 	t.Helper()
-	for unix.Unmount("/srv/data", 0) == nil {
+	var err error
+	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
+		for unix.Unmount("/srv/data", 0) == nil {
+		}
+		if b.up(t) == "" {
+			return
+		}
+		mappings, _ := luks.Mappings("/sys")
+		arrays, _ := filepath.Glob("/sys/block/md*")
+		err = nil
+		for _, m := range mappings {
+			_, e := b.runner.Run(t.Context(), run.Cmd{Name: "dmsetup", Args: []string{"remove", m.Name}})
+			err = errors.Join(err, e)
+		}
+		for _, a := range arrays {
+			err = errors.Join(err, raid.Stop(t.Context(), b.runner, "/sys", filepath.Base(a)))
+		}
 	}
-	mappings, err := luks.Mappings("/sys")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, m := range mappings {
-		must(t, "dmsetup", "remove", m.Name)
-	}
-	arrays, err := filepath.Glob("/sys/block/md*")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, a := range arrays {
-		must(t, "mdadm", "--stop", "/dev/"+filepath.Base(a))
-	}
+	t.Fatalf("%v\n%s", err, b.up(t))
 }
 
 // detach removes a device from the PCI bus.

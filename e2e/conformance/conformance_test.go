@@ -3,9 +3,11 @@
 package conformance
 
 import (
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -45,10 +47,34 @@ func TestVolume(t *testing.T) {
 	if filter := os.Getenv("BOOTSWAIN_E2E_CASE"); filter != "" {
 		args[0] = "-test.run=^TestConformance$/" + filter
 	}
-	exit, err := image.RunMicro(t.Context(), micro, image.MicroRun{Disks: disks(t), Args: args, Timeout: 8 * time.Minute, Out: t.Output()})
+	var console strings.Builder
+	exit, err := image.RunMicro(t.Context(), micro, image.MicroRun{Disks: disks(t), Args: args, Timeout: 8 * time.Minute, Out: io.MultiWriter(t.Output(), &console)})
 	if err != nil || exit != 0 {
-		t.Fatalf("exit %d, %v", exit, err)
+		t.Fatalf("exit %d, %v, of\n%s", exit, err, failed(console.String()))
 	}
+}
+
+// failed is what the guest's failed cases said, once more, for who reads the end
+// of a log only. Empty when the guest did not come so far.
+func failed(console string) string {
+	var lines []string
+	said := false
+	for line := range strings.Lines(console) {
+		if mark := strings.TrimSpace(line); strings.HasPrefix(mark, "=== ") || strings.HasPrefix(mark, "--- ") {
+			said = false
+			if name, found := strings.CutPrefix(mark, "--- FAIL: "); found {
+				lines = append(lines, name+"\n")
+			}
+			continue
+		}
+		if strings.Contains(line, "_test.go:") {
+			said = true
+		}
+		if said {
+			lines = append(lines, line)
+		}
+	}
+	return strings.Join(lines, "")
 }
 
 // disks makes four blank disks.
