@@ -12,9 +12,14 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
+
+// patience with the kernel, which finds devices beside us; under emulation on a
+// busy host that takes long.
+const patience = 2 * time.Minute
 
 func main() {
 	code, err := run()
@@ -38,6 +43,9 @@ func run() (int, error) {
 		}
 	}
 	loadModules()
+	if err := awaitDisks(); err != nil {
+		return 0, err
+	}
 	b, err := os.ReadFile("/args")
 	if err != nil {
 		return 0, fmt.Errorf("cannot read the arguments: %w", err)
@@ -88,12 +96,35 @@ func report(code int) error {
 	return p.Close()
 }
 
-// port opens the virtio port of that name.
+// awaitDisks waits until every NVMe controller on the PCI bus shows its disk:
+// the kernel sets them up beside us.
+func awaitDisks() error {
+	want := 0
+	classes, _ := filepath.Glob("/sys/bus/pci/devices/*/class")
+	for _, c := range classes {
+		if b, err := os.ReadFile(c); err == nil && strings.HasPrefix(string(b), "0x0108") {
+			want++
+		}
+	}
+	var disks []string
+	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+		// With native multipath a hidden twin stands beside each disk, nvme0c0n1.
+		if disks, _ = filepath.Glob("/sys/block/nvme[0-9]*n[0-9]*/dev"); len(disks) == want {
+			return nil
+		}
+	}
+	return fmt.Errorf("of %d disks the kernel found %v", want, disks)
+}
+
+// port opens the virtio port of that name, which the kernel may still be setting
+// up.
 func port(name string) (*os.File, error) {
-	names, _ := filepath.Glob("/sys/class/virtio-ports/*/name")
-	for _, n := range names {
-		if b, err := os.ReadFile(n); err == nil && strings.TrimSpace(string(b)) == name {
-			return os.OpenFile(filepath.Join("/dev", filepath.Base(filepath.Dir(n))), os.O_WRONLY, 0)
+	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+		names, _ := filepath.Glob("/sys/class/virtio-ports/*/name")
+		for _, n := range names {
+			if b, err := os.ReadFile(n); err == nil && strings.TrimSpace(string(b)) == name {
+				return os.OpenFile(filepath.Join("/dev", filepath.Base(filepath.Dir(n))), os.O_WRONLY, 0)
+			}
 		}
 	}
 	return nil, fmt.Errorf("the guest has no port %s", name)
