@@ -60,7 +60,7 @@ func New(out io.Writer, version string) (*Agent, error) {
 	}
 	a.storage = &volume.Host{
 		Run: a.run, EBS: ebs.Host{Sys: "/sys", Dev: "/dev"}, Proc: "/proc", Root: "/",
-		Units: mounts{a.units}, Keys: secret.IdentityFile(identityFile),
+		Units: mounts{a.units}, Keys: secret.IdentityFile(identityFile), Found: new(volume.Found),
 	}
 	return a, nil
 }

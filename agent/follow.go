@@ -147,7 +147,7 @@ func (d *daemon) discover(ctx context.Context, post func(func())) {
 	}
 	var claimed []string
 	for _, v := range d.views {
-		if !v.passed {
+		if !v.passed && len(v.want.EBS.IDs) == 0 {
 			return // which devices its stanza means is not known yet
 		}
 		claimed = append(claimed, v.want.EBS.IDs...)
@@ -157,12 +157,9 @@ func (d *daemon) discover(ctx context.Context, post func(func())) {
 	}
 	d.discovering = true
 	d.spawn(func() {
-		release, err := d.lock.take(ctx, nil)
-		if err != nil {
-			return
-		}
+		// Without the lock: it only looks, and a first creation may hold the lock
+		// for long. Who is given a keeper is looked at again under the lock.
 		found, mysql, err := volume.Discover(ctx, d.storage, claimed)
-		release()
 		if err != nil {
 			d.say("looking for volumes that explain themselves: %v", err)
 		}

@@ -49,6 +49,20 @@ func FirstData(ctx context.Context, path string, size int64, progress func(done,
 	return -1, nil
 }
 
+// DataAt tells whether the byte at an offset of a device is not zero.
+func DataAt(path string, offset int64) (bool, error) {
+	f, err := direct.Open(path)
+	if err != nil {
+		return false, fmt.Errorf("cannot read %s: %w", path, err)
+	}
+	defer f.Close()
+	var b [1]byte
+	if _, err := f.ReadAt(b[:], offset); err != nil {
+		return false, fmt.Errorf("cannot read %s at byte %d: %w", path, offset, err)
+	}
+	return b[0] != 0, nil
+}
+
 // readSpan fills buf from offset, up to the size of the device.
 func readSpan(r io.ReaderAt, buf []byte, offset, size int64) (int, error) {
 	want := int(min(int64(len(buf)), size-offset))

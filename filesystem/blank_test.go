@@ -60,6 +60,20 @@ func TestFirstData(t *testing.T) {
 	}
 }
 
+func TestDataAt(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "disk")
+	if err := os.WriteFile(path, append(make([]byte, 5000), 'x'), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for offset, want := range map[int64]bool{0: false, 4999: false, 5000: true} {
+		if got, err := DataAt(path, offset); err != nil || got != want {
+			t.Errorf("DataAt(%d) = %v, %v; want %v", offset, got, err, want)
+		}
+	}
+	_, err := DataAt(path, 5001)
+	wantError(t, err, "at byte 5001")
+}
+
 func TestFirstDataErrors(t *testing.T) {
 	path := sparseFile(t, span+512)
 	_, err := FirstData(t.Context(), path, span+1024, nil)

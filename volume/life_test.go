@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"bootswain/internal/fakehost"
+	"bootswain/internal/situation"
 )
 
 // tree is how the machine looks when the volume is up.
@@ -55,5 +56,35 @@ func TestLife(t *testing.T) {
 				t.Errorf("a volume that is up makes work: %s", c)
 			}
 		})
+	}
+}
+
+// TestReadOnce: a disk that holds data without a signature waits for a person,
+// and is not read whole at each try; once it is wiped, it is.
+func TestReadOnce(t *testing.T) {
+	m := fakehost.New(t)
+	m.Create(diskSize, volumeIDs(1)...)
+	write(t, m, volumeIDs(1)[0], 30<<20, []byte("somebody's"))
+	h := hostOf(m)
+	h.Found = new(Found)
+	var whole int
+	try := func() error {
+		whole = 0
+		_, err := Converge(t.Context(), h, wanted(1), func(p Progress) {
+			if p.Total > 0 && p.Ended {
+				whole++
+			}
+		})
+		return err
+	}
+	for i, want := range []int{1, 0, 0} {
+		says(t, try(), situation.Refused, "data of no known kind")
+		if whole != want {
+			t.Errorf("try %d read the disk %d times, want %d", i+1, whole, want)
+		}
+	}
+	write(t, m, volumeIDs(1)[0], 30<<20, make([]byte, 10))
+	if err := try(); err != nil || whole != 1 {
+		t.Errorf("after it was wiped: %v, read %d times, want once", err, whole)
 	}
 }

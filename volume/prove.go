@@ -29,7 +29,7 @@ func (w *work) prove(ctx context.Context, s *State, want spec.Volume) error {
 			d.Content.FirstData = first
 			continue
 		}
-		wait.Go(func() { faults[i] = w.read(ctx, d, done.of(d.Size)) })
+		wait.Go(func() { faults[i] = w.read(ctx, d, done) })
 	}
 	wait.Wait()
 	done.end()
@@ -55,8 +55,8 @@ func (s State) wouldCreate(want spec.Volume) bool {
 
 // read reads one device. One that cannot be read is a finding, one on which the
 // reading was stopped an error.
-func (w *work) read(ctx context.Context, d *Device, progress func(done, total int64)) error {
-	first, err := filesystem.FirstData(ctx, d.Path, d.Size, progress)
+func (w *work) read(ctx context.Context, d *Device, progress *counter) error {
+	first, err := w.firstData(ctx, d, progress)
 	if ctx.Err() != nil {
 		return err
 	}
@@ -77,6 +77,25 @@ func (w *work) read(ctx context.Context, d *Device, progress func(done, total in
 		w.proven(d)
 	}
 	return nil
+}
+
+// firstData looks first where data was found before: as long as it is there,
+// nothing else has to be read.
+func (w *work) firstData(ctx context.Context, d *Device, progress *counter) (int64, error) {
+	known := w.host.Found
+	if known == nil {
+		known = new(Found)
+	}
+	if at, ok := known.offsets.Load(proofKey(d)); ok {
+		if there, err := filesystem.DataAt(d.Path, at.(int64)); err != nil || there {
+			return at.(int64), err
+		}
+	}
+	first, err := filesystem.FirstData(ctx, d.Path, d.Size, progress.of(d.Size))
+	if err == nil && first != AllZero {
+		known.offsets.Store(proofKey(d), first)
+	}
+	return first, err
 }
 
 func proofKey(d *Device) string { return fmt.Sprintf("%s %s %d", d.VolumeID, d.Number, d.Diskseq) }

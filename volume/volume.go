@@ -14,6 +14,7 @@ package volume
 
 import (
 	"context"
+	"sync"
 	"time"
 
 	"bootswain/ebs"
@@ -34,10 +35,19 @@ type Host struct {
 	// that; nil means filesystem.SetImmutable.
 	Immutable func(dir string, on bool) error
 
+	// Found is where devices turned out to hold data, kept from one Converge to
+	// the next, so that one that waits for a person is not read whole each time
+	// it is tried again; nil keeps nothing.
+	Found *Found
+
 	// Database is the name of the volume that carries a database; it is noted
 	// in the volume, so that a machine without launch data knows. "" for none.
 	Database string
 }
+
+// Found remembers the offset of a byte that is not zero, by disk. The zero Found
+// is ready for use, by several goroutines.
+type Found struct{ offsets sync.Map }
 
 // Units mounts file systems in such a way that they are unmounted in order at
 // shutdown.
