@@ -47,13 +47,11 @@ func (m *Manager) MoveSocket(ctx context.Context, socket, service, address strin
 	if err != nil || !state.Outdated {
 		return err
 	}
-	if err := m.reload(ctx); err != nil {
-		return err
-	}
 	for _, unit := range []string{socket, service} {
 		if err := m.Stop(ctx, unit); err != nil {
 			return err
 		}
 	}
-	return m.Start(ctx, socket)
+	err = m.reload(ctx) // of a socket that listens systemd would only say that it changed
+	return errors.Join(err, m.Start(ctx, socket))
 }
