@@ -34,7 +34,7 @@ func (a *Agent) Access(ctx context.Context) error {
 // over a typing error. The lock is not that of the volumes: people never wait
 // for storage.
 func (a *Agent) admit(ctx context.Context, o orders) error {
-	people := lock{path: peopleLockFile, who: a.lock.who}
+	people := lock{path: peopleLockFile, who: a.who}
 	release, err := people.take(ctx, nil)
 	if err != nil {
 		return err

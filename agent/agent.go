@@ -29,9 +29,9 @@ const (
 	identityFile = etcDir + "/identity"
 	statusFile   = runDir + "/status.json"
 	launchFile   = runDir + "/launch.json"
-	lockFile     = runDir + "/lock"
+	lockDir      = runDir + "/locks"
 
-	peopleLockFile = runDir + "/people.lock"
+	peopleLockFile = lockDir + "/.people" // no volume can have this name
 	downDir        = runDir + "/down"
 )
 
@@ -43,7 +43,7 @@ type Agent struct {
 	run     run.Runner
 	units   *systemd.Manager
 	storage *volume.Host
-	lock    *lock
+	who     string // as whom it takes locks
 }
 
 // New reads the image's configuration. It changes nothing.
@@ -56,7 +56,7 @@ func New(out io.Writer, version string) (*Agent, error) {
 		out: out, version: version, config: config,
 		run:   run.Host{},
 		units: systemd.NewManager(),
-		lock:  &lock{path: lockFile, who: filepath.Base(os.Args[0])},
+		who:   filepath.Base(os.Args[0]),
 	}
 	a.storage = &volume.Host{
 		Run: a.run, EBS: ebs.Host{Sys: "/sys", Dev: "/dev"}, Proc: "/proc", Root: "/",

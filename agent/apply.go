@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"sync"
 	"time"
 
 	"bootswain/internal/situation"
@@ -45,15 +46,19 @@ func (a *Agent) Apply(ctx context.Context, o ApplyOptions) error {
 	if o.Name == "" {
 		all = append(all, a.admit(ctx, asked))
 	}
-	for _, want := range wanted {
-		all = append(all, a.applyVolume(ctx, want, asked.database() == want.Name))
+	// At the same time: a volume whose device does not answer holds up no other.
+	results := make([]error, len(wanted))
+	var wait sync.WaitGroup
+	for i, want := range wanted {
+		wait.Go(func() { results[i] = a.applyVolume(ctx, want, asked.database() == want.Name) })
 	}
-	return errors.Join(all...)
+	wait.Wait()
+	return errors.Join(append(all, results...)...)
 }
 
 // applyVolume brings one volume up, in turn with the daemon.
 func (a *Agent) applyVolume(ctx context.Context, want spec.Volume, mysql bool) error {
-	release, err := a.lock.take(ctx, func(holder string) { a.say("waiting for %s", holder) })
+	release, err := a.volumeLock(want.Name).take(ctx, func(holder string) { a.say("waiting for %s", holder) })
 	if err != nil {
 		return err
 	}

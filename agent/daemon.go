@@ -60,7 +60,7 @@ func (a *Agent) Daemon(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("cannot follow device events: %w", err)
 	}
-	a.lock.who = "the bootswain daemon"
+	a.who = "the bootswain daemon"
 	d := &daemon{
 		Agent: a, began: time.Now(),
 		keepers: map[string]*keeper{}, stop: map[string]context.CancelFunc{}, views: map[string]view{},

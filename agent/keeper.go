@@ -100,7 +100,7 @@ func (k *keeper) pass(ctx context.Context) {
 		// a database running on a disk that is gone.
 		k.killDatabase(ctx, lost)
 	}
-	release, err := k.lock.take(ctx, nil)
+	release, err := k.volumeLock(k.want.Name).take(ctx, nil)
 	if err != nil {
 		return
 	}

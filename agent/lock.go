@@ -5,36 +5,37 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
-	"sync"
 	"syscall"
 	"time"
 )
 
-// lock is the one writer's lock of this machine, shared by the daemon and by
-// the commands of people. The file holds the name of whoever has it. Within
-// one process it may be taken several times at once, so that the volumes of a
-// daemon do not wait for each other.
+// lock is a lock that processes share: there is one writer of each volume, the
+// daemon or a person's command, and one of the people. The file holds the name of
+// whoever has it.
 type lock struct {
 	path string
 	who  string
-
-	mu     sync.Mutex
-	file   *os.File
-	holder int
 }
 
-// take returns when this process has the lock. While another process has it,
-// waiting is called once with that process's name.
+// volumeLock is the lock of one volume. Each has its own, so that one whose
+// device does not answer holds up no other.
+func (a *Agent) volumeLock(name string) *lock {
+	return &lock{path: filepath.Join(lockDir, name), who: a.who}
+}
+
+// take returns when the lock is taken. While another has it, waiting, which may
+// be nil, is called once with its name.
 func (l *lock) take(ctx context.Context, waiting func(holder string)) (release func(), err error) {
 	told := false
 	for {
-		ok, err := l.try()
+		f, err := l.try()
 		if err != nil {
 			return nil, fmt.Errorf("cannot lock %s: %w", l.path, err)
 		}
-		if ok {
-			return l.release, nil
+		if f != nil {
+			return func() { f.Close() }, nil
 		}
 		if !told && waiting != nil {
 			waiting(l.heldBy())
@@ -49,38 +50,26 @@ func (l *lock) take(ctx context.Context, waiting func(holder string)) (release f
 	}
 }
 
-func (l *lock) try() (bool, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.holder > 0 {
-		l.holder++
-		return true, nil
+// try returns the locked file, or nil while another has the lock.
+func (l *lock) try() (*os.File, error) {
+	if err := os.MkdirAll(filepath.Dir(l.path), 0o755); err != nil {
+		return nil, err
 	}
 	f, err := os.OpenFile(l.path, os.O_RDWR|os.O_CREATE|syscall.O_CLOEXEC, 0o600)
 	if err != nil {
-		return false, err
+		return nil, err
 	}
 	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
 		f.Close()
 		if errors.Is(err, syscall.EWOULDBLOCK) {
-			return false, nil
+			err = nil
 		}
-		return false, err
+		return nil, err
 	}
 	if err := f.Truncate(0); err == nil {
 		fmt.Fprintf(f, "%s (process %d)\n", l.who, os.Getpid())
 	}
-	l.file, l.holder = f, 1
-	return true, nil
-}
-
-func (l *lock) release() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.holder--; l.holder == 0 {
-		l.file.Close()
-		l.file = nil
-	}
+	return f, nil
 }
 
 func (l *lock) heldBy() string {

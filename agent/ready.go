@@ -16,8 +16,11 @@ const (
 	// limit: the daemon goes on after them.
 	launchGrace = 30 * time.Second
 	deviceGrace = 2 * time.Second
-	// bootLimit is how long the boot waits for work that goes on, such as the
-	// reading of a large blank disk.
+	// otherGrace is how long the boot waits for what does not carry the
+	// database: a disk that does not answer costs its own volume only.
+	otherGrace = 30 * time.Second
+	// bootLimit is how long it waits for work on the database's volume that goes
+	// on, such as the reading of a large blank disk.
 	bootLimit = 3 * time.Minute
 )
 
@@ -85,11 +88,15 @@ func (d *daemon) settled(since time.Duration) bool {
 	if !d.asked {
 		return since > launchGrace
 	}
-	if !d.discovered && d.orders.trouble == nil {
+	others := since < otherGrace
+	if !d.discovered && d.orders.trouble == nil && (others || d.orders.spec.MySQL == nil) {
 		return false
 	}
 	for name := range d.keepers {
 		v := d.views[name]
+		if !v.mysql && !others {
+			continue
+		}
 		if v.working != "" || !v.passed {
 			return false
 		}

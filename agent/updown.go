@@ -39,7 +39,7 @@ func (a *Agent) Down(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
-	release, err := a.lock.take(ctx, func(holder string) { a.say("waiting for %s", holder) })
+	release, err := a.volumeLock(name).take(ctx, func(holder string) { a.say("waiting for %s", holder) })
 	if err != nil {
 		return err
 	}

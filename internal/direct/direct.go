@@ -4,11 +4,16 @@
 //
 // Where direct reading is impossible (some file systems that tests run on) it
 // reads through the cache. It never writes.
+//
+// A device that does not answer would hold a reader for as long as the kernel is
+// patient, which on EBS may be for ever; each read therefore has a limit.
 package direct
 
 import (
 	"errors"
+	"fmt"
 	"os"
+	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -17,6 +22,13 @@ import (
 // Align is the alignment, in bytes, of buffers, offsets and lengths: no disk
 // that Linux takes asks for more.
 const Align = 4096
+
+// Limit is how long one read may take: far more than the slowest of volumes
+// needs, whose blocks are still being fetched from a snapshot.
+const Limit = time.Minute
+
+// ErrHung is a device that does not answer.
+var ErrHung = fmt.Errorf("it does not answer within %s", Limit)
 
 // File is a device or file opened for direct reading. It is safe for parallel
 // use.
@@ -45,7 +57,8 @@ func Buffer(n int) []byte {
 	return b[skip : skip+n : skip+n]
 }
 
-// ReadAt implements io.ReaderAt for any offset and length.
+// ReadAt implements io.ReaderAt for any offset and length. After ErrHung p must
+// not be used again: the device may still answer into it.
 func (f *File) ReadAt(p []byte, off int64) (int, error) {
 	if len(p) == 0 {
 		return 0, nil
@@ -68,9 +81,29 @@ func aligned(p []byte, off int64) bool {
 	return uintptr(unsafe.Pointer(&p[0]))%Align == 0 && len(p)%Align == 0 && off%Align == 0
 }
 
-// read reads at an aligned place. The kernel says only now that it cannot read
-// directly on some file systems; then the cache has to do.
+// read reads at an aligned place, within the limit.
 func (f *File) read(p []byte, off int64) (int, error) {
+	type answer struct {
+		n   int
+		err error
+	}
+	answered := make(chan answer, 1)
+	go func() {
+		n, err := f.wait(p, off)
+		answered <- answer{n, err}
+	}()
+	select {
+	case a := <-answered:
+		return a.n, a.err
+	case <-time.After(Limit):
+		return 0, ErrHung
+	}
+}
+
+// wait reads at an aligned place, however long it takes. The kernel says only
+// now that it cannot read directly on some file systems; then the cache has to
+// do.
+func (f *File) wait(p []byte, off int64) (int, error) {
 	n, err := f.f.ReadAt(p, off)
 	if !errors.Is(err, unix.EINVAL) {
 		return n, err

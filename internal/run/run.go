@@ -73,7 +73,8 @@ func ExitCode(err error) int {
 type Host struct{}
 
 // Run implements Runner. When ctx or the time limit ends, the program and all
-// that it started in its process group are killed.
+// that it started in its process group are killed; one that even then does not
+// end, because the kernel waits for a device in its name, is left behind.
 func (Host) Run(ctx context.Context, c Cmd) ([]byte, error) {
 	limit := c.Timeout
 	if limit == 0 {
@@ -89,7 +90,16 @@ func (Host) Run(ctx context.Context, c Cmd) ([]byte, error) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	cmd.WaitDelay = time.Second
-	err := cmd.Run()
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Run() }()
+	var err error
+	select {
+	case err = <-ended:
+	case <-after(ctx, 2*cmd.WaitDelay):
+		// Killed, and still there: it waits in the kernel for a device that does
+		// not answer. Its output is not ours to read yet.
+		return nil, fmt.Errorf("cannot end %s after %s: it waits for a device: %w", c, limit, ctx.Err())
+	}
 	switch exit, isExit := errors.AsType[*exec.ExitError](err); {
 	case err == nil:
 		return stdout.Bytes(), nil
@@ -102,4 +112,11 @@ func (Host) Run(ctx context.Context, c Cmd) ([]byte, error) {
 	default:
 		return stdout.Bytes(), fmt.Errorf("cannot run %s: %w", c, err)
 	}
+}
+
+// after returns a channel that is closed some time after ctx has ended.
+func after(ctx context.Context, more time.Duration) <-chan struct{} {
+	closed := make(chan struct{})
+	context.AfterFunc(ctx, func() { time.AfterFunc(more, func() { close(closed) }) })
+	return closed
 }
