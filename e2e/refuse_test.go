@@ -9,6 +9,7 @@ import (
 	"filippo.io/age"
 
 	"bootswain/lab"
+	"bootswain/lab/nbd"
 )
 
 // TestBadInput is one machine that is told all that can be wrong: faulty launch
@@ -16,13 +17,15 @@ import (
 // this image's, and a tool that is missing.
 func TestBadInput(t *testing.T) {
 	b := open(t)
-	foreign, locked, good, last := b.volumes(1, 320<<20)[0], b.volumes(1, 320<<20)[0], b.volumes(2, 176<<20), b.volumes(1, 320<<20)[0]
+	single := b.volumes(5, 320<<20)
+	foreign, locked, last, failing, hung := single[0], single[1], single[2], single[3], single[4]
+	good := b.volumes(2, 176<<20)
 	temp := newPerson(t, "temp")
 	faulty := string(b.document(b.stanza("data", "/srv/data", good...), "")) + "mysql: {volume: dada}\n"
 	faulty = strings.Replace(faulty, "    ebs:", "    ebz:", 1)
 	faulty = strings.Replace(faulty, "volumes:\n", fmt.Sprintf("  - name: temp\n    ssh_authorized_keys: [%s]\n    expirse: 2027-01-31T00:00:00Z\nvolumes:\n", temp.line), 1)
 	m := b.start(lab.MachineOptions{
-		Volumes: append([]*lab.Volume{foreign, locked, last}, good...), PublicKeys: []string{b.owner.line},
+		Volumes: append(single, good...), PublicKeys: []string{b.owner.line},
 		UserData: []byte(faulty),
 	})
 	b.faultyLaunchData(m, temp, append([]*lab.Volume{foreign, locked}, good...))
@@ -31,23 +34,42 @@ func TestBadInput(t *testing.T) {
 
 	stranger, err := age.GenerateX25519Identity()
 	must(t, err)
-	document := b.document(b.stanza("foreign", "/srv/foreign", foreign)+b.stanzaFor(stranger.Recipient().String(), "locked", "/srv/locked", locked)+b.stanza("data", "/srv/data", good...), "mysql: {volume: data}\n")
-	out := b.apply(m, string(document), 3)
+	document := b.document(b.stanza("foreign", "/srv/foreign", foreign)+b.stanzaFor(stranger.Recipient().String(), "locked", "/srv/locked", locked)+
+		b.stanza("failing", "/srv/failing", failing)+b.stanza("hung", "/srv/hung", hung)+b.stanza("data", "/srv/data", good...), "mysql: {volume: data}\n")
+	failing.SetFault(nbd.Fault{ReadError: true})
+	hung.SetFault(nbd.Fault{Hang: true})
+	// In a unit of its own: as long as a device does not answer, the kernel lets
+	// nobody end who waits for it.
+	must(t, m.WriteFile(b.ctx, "/root/fixed.yaml", document, 0o600))
+	b.sh(m, "systemd-run --quiet --unit applying --property RemainAfterExit=yes bootswain apply --from /root/fixed.yaml")
+	b.journalTime(m, 0, "applying.service", "^FAILED hung: ")
+	out := b.sh(m, "journalctl -b -u applying --no-pager -o cat")
 	for _, want := range []string{
 		`REFUSED foreign: ` + foreign.ID + ` holds ext4 "backup"`, "nothing written", "bootswain apply foreign --wipe " + foreign.ID + ":",
-		"LOCKED locked: ", "READY data: mounted on /srv/data",
+		"LOCKED locked: ", "READY data: mounted on /srv/data", "FAILED failing: " + failing.ID, "input/output error", "FAILED hung: " + hung.ID, "does not answer within",
 	} {
 		if !strings.Contains(out, want) {
 			t.Errorf("apply does not say %q:\n%s", want, out)
 		}
 	}
+	if strings.Index(out, "READY data") > strings.Index(out, "FAILED hung") {
+		t.Errorf("the volume that is sound waited for the one that does not answer:\n%s", out)
+	}
 	if after := b.hash(foreign); after != before {
 		t.Errorf("the foreign volume's bytes changed: %s, was %s", after, before)
 	}
-	b.step("refused and locked; the other volume went on")
+	b.step("refused, locked, failing and hung; the other volume went on")
 	b.sh(m, "timeout 120 sh -c 'until mariadb -e \"select 1\"; do sleep 1; done'")
 	if code, h := b.health(m); code != 503 || h.Checks["volume:foreign"][0].Status != "fail" || h.Checks["volume:locked"][0].Status != "fail" || h.Checks["mysql"][0].Status != "pass" {
 		t.Errorf("health: %d %+v", code, h)
+	}
+
+	failing.SetFault(nbd.Fault{})
+	hung.SetFault(nbd.Fault{})
+	b.waitSentence(m, "READY failing: ")
+	b.waitSentence(m, "READY hung: ")
+	if status := b.sh(m, "systemctl show -P ExecMainStatus applying"); status != "3" {
+		t.Errorf("apply: exit status %s, want 3", status)
 	}
 
 	release := regexp.MustCompile(`bootswain (apply foreign --wipe \S+)`).FindStringSubmatch(out)
