@@ -6,10 +6,10 @@ CACHE  := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/bootswain
 LINTER := v2.15.0
 LINT   := $(CACHE)/tools/golangci-lint-$(LINTER)/golangci-lint
 
-.PHONY: help run test check soak setup deb
+.PHONY: help run test check soak bench-storage setup deb
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: setup ## show the main job on a virtual machine, and leave it up
 	@go run ./cmd/lab demo
@@ -29,6 +29,9 @@ soak: setup ## ROUNDS=20 of the power cuts, five in each, and long runs of the f
 	@BOOTSWAIN_E2E=1 go test -count=$(or $(ROUNDS),20) -v -timeout 48h ./e2e -run TestCuts
 	@go test ./volume -run Random -sequences 2000 -timeout 12h
 	@scripts/fuzz 10m
+
+bench-storage: setup ## bootswain beside scripts of the bare tools: ratios
+	@BOOTSWAIN_E2E=1 BOOTSWAIN_BENCH=1 go test -count=1 -v -timeout 3h ./e2e/conformance -run TestSpeed
 
 setup: ## packages that the laboratory needs
 	@scripts/setup

@@ -19,7 +19,7 @@ func TestConformance(t *testing.T) {
 	for _, c := range suite {
 		t.Run(c.name, func(t *testing.T) {
 			if *real {
-				c.run(t, newRealBench(t))
+				c.run(t, newRealBench(t, 4))
 				return
 			}
 			b := newModelBench(t)

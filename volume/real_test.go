@@ -33,13 +33,13 @@ type realBench struct {
 
 var realEBS = ebs.Host{Sys: "/sys", Dev: "/dev"}
 
-func newRealBench(t *testing.T) *realBench {
+func newRealBench(t *testing.T, disks int) *realBench {
 	t.Helper()
 	b := &realBench{runner: run.Host{}}
 	b.reboot(t)
 	b.look(t)
-	if len(b.order) != 4 {
-		t.Fatalf("there are %d EBS volumes, not 4", len(b.order))
+	if len(b.order) != disks {
+		t.Fatalf("there are %d EBS volumes, not %d", len(b.order), disks)
 	}
 	for _, d := range b.devices {
 		blank(t, d)
@@ -184,7 +184,9 @@ func (b *realBench) reboot(t *testing.T) {
 	t.Helper()
 	var err error
 	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
-		for unix.Unmount("/srv/data", 0) == nil {
+		for _, mount := range []string{"/srv/data", "/srv/set0", "/srv/set1", "/srv/set2"} {
+			for unix.Unmount(mount, 0) == nil {
+			}
 		}
 		if b.up(t) == "" {
 			return
@@ -230,13 +232,17 @@ func (b *realBench) attach(t *testing.T, id string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile("/sys/bus/pci/rescan", []byte("1"), 0); err != nil {
-		t.Fatal(err)
-	}
+	b.rescan(t)
 	for b.look(t); b.devices[id].Path == ""; b.look(t) {
 		if _, open := <-events; !open {
 			t.Fatalf("%s does not come back", id)
 		}
+	}
+}
+
+func (b *realBench) rescan(t *testing.T) {
+	if err := os.WriteFile("/sys/bus/pci/rescan", []byte("1"), 0); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -1,8 +1,9 @@
 // Package conformance runs the rooms' own suites on real tools: mdadm,
-// cryptsetup, mkfs and a kernel, in a micro guest with four NVMe disks.
+// cryptsetup, mkfs and a kernel, in micro guests.
 package conformance
 
 import (
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
@@ -14,13 +15,24 @@ import (
 	"bootswain/lab/image"
 )
 
-// sizes of the disks: mkfs.xfs takes no less than 300 MiB, which two of the first
-// carry together and the last alone. Every byte of them is read again and again.
-var sizes = []int64{176 << 20, 176 << 20, 176 << 20, 336 << 20}
-
 // TestVolume runs volume's conformance suite, which unit tests run on the model
 // machine, on the real one.
 func TestVolume(t *testing.T) {
+	run := "^TestConformance$"
+	if filter := os.Getenv("BOOTSWAIN_E2E_CASE"); filter != "" {
+		run += "/" + filter
+	}
+	// mkfs.xfs takes no less than 300 MiB, which two of the first carry together
+	// and the last alone. Every byte of them is read again and again.
+	inGuest(t, image.MicroRun{
+		Disks: disks(t, 176<<20, 176<<20, 176<<20, 336<<20), Timeout: 8 * time.Minute,
+		Args: []string{"-test.run=" + run, "-test.v", "-real"},
+	})
+}
+
+// inGuest runs the tests of package volume that r names in a micro guest.
+func inGuest(t *testing.T, r image.MicroRun) {
+	t.Helper()
 	if os.Getenv("BOOTSWAIN_E2E") == "" {
 		t.Skip("set BOOTSWAIN_E2E=1 to start virtual machines")
 	}
@@ -43,12 +55,9 @@ func TestVolume(t *testing.T) {
 			t.Error(err)
 		}
 	}()
-	args := []string{"-test.run=^TestConformance$", "-test.v", "-real"}
-	if filter := os.Getenv("BOOTSWAIN_E2E_CASE"); filter != "" {
-		args[0] = "-test.run=^TestConformance$/" + filter
-	}
 	var console strings.Builder
-	exit, err := image.RunMicro(t.Context(), micro, image.MicroRun{Disks: disks(t), Args: args, Timeout: 8 * time.Minute, Out: io.MultiWriter(t.Output(), &console)})
+	r.Out = io.MultiWriter(t.Output(), &console)
+	exit, err := image.RunMicro(t.Context(), micro, r)
 	if err != nil || exit != 0 {
 		t.Fatalf("exit %d, %v, of\n%s", exit, err, failed(console.String()))
 	}
@@ -77,16 +86,17 @@ func failed(console string) string {
 	return strings.Join(lines, "")
 }
 
-// disks makes four blank disks.
-func disks(t *testing.T) []image.MicroDisk {
+// disks makes blank disks of these sizes.
+func disks(t *testing.T, sizes ...int64) []image.MicroDisk {
 	t.Helper()
 	var list []image.MicroDisk
-	for i, serial := range []string{"vol0a000011", "vol0a000022", "vol0a000033", "vol0a000044"} {
+	for i, size := range sizes {
+		serial := fmt.Sprintf("vol0a0000%02d", 11*(i+1))
 		file := filepath.Join(t.TempDir(), serial)
 		if err := os.WriteFile(file, nil, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if err := os.Truncate(file, sizes[i]); err != nil {
+		if err := os.Truncate(file, size); err != nil {
 			t.Fatal(err)
 		}
 		list = append(list, image.MicroDisk{File: file, Serial: serial})

@@ -28,6 +28,7 @@ type MicroRun struct {
 	Disks   []MicroDisk
 	Args    []string      // arguments of the test binary
 	Timeout time.Duration // then the guest is killed; 0 means two minutes
+	Counted bool          // the guest has one processor, and its clock counts instructions: timings repeat
 	Accel   string        // QEMU's -accel; "" means emulation
 	Out     io.Writer     // what the test prints, as it prints it
 }
@@ -81,12 +82,15 @@ func RunMicro(ctx context.Context, m Micro, r MicroRun) (exit int, err error) {
 // microArgs is QEMU's command line. The test's output is QEMU's own, so that
 // it is seen as it comes; the exit code and the console are files in dir.
 func microArgs(kernel, initrd, dir string, r MicroRun) []string {
-	accel := r.Accel
+	accel, processors := r.Accel, "2"
 	if accel == "" {
 		accel = "tcg,thread=multi"
 	}
+	if r.Counted {
+		accel, processors = "tcg,thread=single", "1"
+	}
 	args := []string{
-		"-M", "q35", "-accel", accel, "-cpu", "max", "-smp", "2", "-m", "1024",
+		"-M", "q35", "-accel", accel, "-cpu", "max", "-smp", processors, "-m", "1024",
 		"-nodefaults", "-display", "none", "-no-reboot",
 		"-kernel", kernel, "-initrd", initrd,
 		"-append", "console=ttyS0 quiet panic=-1 nokaslr mitigations=off",
@@ -97,6 +101,9 @@ func microArgs(kernel, initrd, dir string, r MicroRun) []string {
 		"-device", "virtserialport,chardev=output,name=bootswain.output",
 		"-chardev", "file,id=exit,path=" + filepath.Join(dir, "exit"),
 		"-device", "virtserialport,chardev=exit,name=bootswain.exit",
+	}
+	if r.Counted {
+		args = append(args, "-icount", "shift=2,sleep=off", "-rtc", "clock=vm")
 	}
 	for i, d := range r.Disks {
 		args = append(args,

@@ -1,0 +1,28 @@
+package conformance
+
+import (
+	"os"
+	"testing"
+	"time"
+
+	"bootswain/lab/image"
+)
+
+// TestSpeed compares bootswain with scripts of the bare tools (make
+// bench-storage). It prints; it judges no time.
+func TestSpeed(t *testing.T) {
+	if os.Getenv("BOOTSWAIN_BENCH") == "" {
+		t.Skip("make bench-storage runs it")
+	}
+	const size = 176 << 20
+	pairs := func() []image.MicroDisk { return disks(t, size, size, size, size, size, size) }
+	inGuest(t, image.MicroRun{
+		Disks: pairs(), Counted: true, Timeout: time.Hour,
+		Args: []string{"-test.run=^TestSpeed$", "-test.timeout=1h", "-speed=5"},
+	})
+	// At once means on two processors, and their clock cannot count instructions.
+	inGuest(t, image.MicroRun{
+		Disks: pairs(), Timeout: time.Hour,
+		Args: []string{"-test.run=^TestSpeedThree$", "-test.timeout=1h", "-speed=5"},
+	})
+}

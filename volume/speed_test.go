@@ -1,0 +1,231 @@
+package volume
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"bootswain/ebs"
+	"bootswain/internal/run"
+	"bootswain/spec"
+)
+
+// speed compares with a script of the bare tools, on this machine's own devices,
+// all of which it overwrites. Both sides run in turn in one run: seconds differ
+// from machine to machine, ratios do not.
+var speed = flag.Int("speed", 0, "compare with the bare tools, this many times each")
+
+// TestSpeed prints a table of ratios. It runs in a micro guest with six disks
+// (make bench-storage); only what is wrong fails it, never what is slow.
+func TestSpeed(t *testing.T) {
+	if *speed == 0 {
+		t.Skip("for a micro guest with nothing to lose")
+	}
+	b := newRealBench(t, 6)
+	one := over(b.ids()[:2]...)
+
+	fmt.Printf("%-62s %9s %9s %6s\n", "median of "+fmt.Sprint(*speed), "tools", "bootswain", "ratio")
+	defaults := race{name: "first boot: script with the tools' defaults"}
+	reboot := race{name: "reboot: script with the tools' defaults"}
+	same := race{name: "reboot: the tools alone, on the same set"}
+	event := race{name: "last uevent to mounted: the tools alone, on the same set"}
+	own := race{name: "first boot: the programs that bootswain runs, the rest its own"}
+	for range *speed {
+		b.clear(t)
+		defaults.tools(func() { b.script(t, one, createScript) })
+		b.reboot(t)
+		reboot.tools(func() { b.script(t, one, startScript) })
+		handMade := b.table(t)
+		b.clear(t)
+
+		clock := &stopwatch{Runner: b.runner}
+		h := b.host()
+		h.Run = clock
+		took := defaults.ours(func() { b.converge(t, h, one) })
+		own.add(clock.total, took)
+		if ours := b.table(t); ours != handMade {
+			t.Errorf("the mapping is %q; made by hand it is %q", ours, handMade)
+		}
+		b.reboot(t)
+		took = reboot.ours(func() { b.converge(t, b.host(), one) })
+		b.reboot(t)
+		same.add(timed(func() { b.script(t, one, startScript) }), took)
+		b.reboot(t)
+		event.add(same.last(), b.comes(t, one))
+		b.reboot(t)
+	}
+	for _, r := range []race{defaults, reboot, same, event, own} {
+		r.print()
+	}
+}
+
+// TestSpeedThree compares three sets one after the other with three at once. It
+// needs two processors to show anything.
+func TestSpeedThree(t *testing.T) {
+	if *speed == 0 {
+		t.Skip("for a micro guest with nothing to lose")
+	}
+	b := newRealBench(t, 6)
+	ids := b.ids()
+	var sets []spec.Volume
+	for i := range 3 {
+		want := over(ids[2*i : 2*i+2]...)
+		want.Name = fmt.Sprint("set", i)
+		want.Mount = "/srv/" + want.Name
+		sets = append(sets, want)
+	}
+	r := race{name: "three sets' first boot: one after the other, at once"}
+	for range *speed {
+		b.clear(t)
+		r.tools(func() {
+			for _, want := range sets {
+				b.converge(t, b.host(), want)
+			}
+		})
+		b.clear(t)
+		r.ours(func() {
+			var wait sync.WaitGroup
+			for _, want := range sets {
+				wait.Go(func() { b.converge(t, b.host(), want) })
+			}
+			wait.Wait()
+		})
+	}
+	r.print()
+}
+
+// The scripts get the devices as arguments and the key on standard input.
+const (
+	createScript = `set -e; cat >/tmp/key
+mdadm --create /dev/md/data --quiet --run --level=0 --raid-devices=$# "$@"
+cryptsetup luksFormat --batch-mode --key-file=/tmp/key /dev/md/data
+cryptsetup open --key-file=/tmp/key /dev/md/data bootswain-data
+mkfs.xfs -q /dev/mapper/bootswain-data
+mount -t xfs -o noatime /dev/mapper/bootswain-data /srv/data`
+	startScript = `set -e; cat >/tmp/key
+mdadm --assemble --quiet /dev/md/data "$@"
+cryptsetup open --key-file=/tmp/key /dev/md/data bootswain-data
+mount -t xfs -o noatime /dev/mapper/bootswain-data /srv/data`
+)
+
+func (b *realBench) script(t *testing.T, want spec.Volume, text string) {
+	t.Helper()
+	key, err := keyring{}.Unseal(t.Context(), want.Encryption.Sealed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	args := []string{"-c", "mkdir -p /srv/data; " + text, "sh"}
+	for _, id := range want.EBS.IDs {
+		args = append(args, b.devices[id].Path)
+	}
+	err = key.Use(func(k []byte) error {
+		_, err := b.runner.Run(t.Context(), run.Cmd{Name: "sh", Args: args, Stdin: k, Timeout: 10 * time.Minute})
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (b *realBench) converge(t *testing.T, h *Host, want spec.Volume) {
+	t.Helper()
+	if s, err := Converge(t.Context(), h, want, nil); err != nil || !s.mountedAt(want.Mount) {
+		t.Errorf("%v\n%s", err, b.up(t))
+	}
+}
+
+// comes measures from the event of the last device to the mount.
+func (b *realBench) comes(t *testing.T, want spec.Volume) time.Duration {
+	t.Helper()
+	last := want.EBS.IDs[len(want.EBS.IDs)-1]
+	b.detach(t, last)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	events, err := ebs.Watch(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	go b.rescan(t)
+	var began time.Time
+	for {
+		<-events
+		began = time.Now()
+		s, err := Converge(ctx, b.host(), want, nil)
+		if err == nil && s.mountedAt(want.Mount) {
+			b.look(t)
+			return time.Since(began)
+		}
+	}
+}
+
+// table is the mapping's line without the key and the numbers of devices.
+func (b *realBench) table(t *testing.T) string {
+	t.Helper()
+	out, err := b.runner.Run(t.Context(), run.Cmd{Name: "dmsetup", Args: []string{"table", "bootswain-data"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	fields := strings.Fields(string(out))
+	if len(fields) < 8 {
+		t.Fatalf("the mapping is %q", out)
+	}
+	fields[4], fields[6] = "KEY", "DEVICE"
+	return strings.Join(fields, " ")
+}
+
+// clear makes every device blank.
+func (b *realBench) clear(t *testing.T) {
+	t.Helper()
+	b.reboot(t)
+	for _, d := range b.devices {
+		blank(t, d)
+	}
+}
+
+// race is a comparison of two sides.
+type race struct {
+	name           string
+	theirs, itsOwn []time.Duration
+}
+
+func timed(do func()) time.Duration {
+	began := time.Now()
+	do()
+	return time.Since(began)
+}
+
+func (r *race) add(tools, ours time.Duration) {
+	r.theirs, r.itsOwn = append(r.theirs, tools), append(r.itsOwn, ours)
+}
+func (r *race) tools(do func()) { r.theirs = append(r.theirs, timed(do)) }
+func (r *race) ours(do func()) time.Duration {
+	took := timed(do)
+	r.itsOwn = append(r.itsOwn, took)
+	return took
+}
+func (r *race) last() time.Duration { return r.theirs[len(r.theirs)-1] }
+
+func (r *race) print() {
+	median := func(d []time.Duration) float64 {
+		d = slices.Sorted(slices.Values(d))
+		return d[len(d)/2].Seconds()
+	}
+	tools, ours := median(r.theirs), median(r.itsOwn)
+	fmt.Printf("%-62s %8.2fs %8.2fs %6.2f\n", r.name, tools, ours, ours/tools)
+}
+
+// stopwatch adds up how long programs ran.
+type stopwatch struct {
+	run.Runner
+	total time.Duration
+}
+
+func (s *stopwatch) Run(ctx context.Context, c run.Cmd) (out []byte, err error) {
+	s.total += timed(func() { out, err = s.Runner.Run(ctx, c) })
+	return out, err
+}
