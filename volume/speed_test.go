@@ -4,6 +4,7 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -119,7 +120,10 @@ func (b *realBench) script(t *testing.T, want spec.Volume, text string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	args := []string{"-c", "mkdir -p /srv/data; " + text, "sh"}
+	if err := os.MkdirAll(want.Mount, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	args := []string{"-c", text, "sh"}
 	for _, id := range want.EBS.IDs {
 		args = append(args, b.devices[id].Path)
 	}
