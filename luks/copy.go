@@ -121,7 +121,7 @@ func (h *Header) metadata(area []byte) error {
 	if err := json.Unmarshal(area, &m); err != nil {
 		return err
 	}
-	h.Keyslots, h.Requirements = len(m.Keyslots), m.Config.Requirements.Mandatory
+	h.keyslots, h.Keyslots, h.Requirements = m.Keyslots, len(m.Keyslots), m.Config.Requirements.Mandatory
 	if s, ok := m.Segments["0"]; ok {
 		h.Cipher, h.SectorSize = s.Encryption, s.SectorSize
 		h.DataOffset, _ = strconv.ParseInt(s.Offset, 10, 64)

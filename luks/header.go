@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strconv"
 
 	"bootswain/internal/direct"
 )
@@ -25,13 +26,28 @@ type Header struct {
 	Cipher       string // of the data, "aes-xts-plain64"
 	DataOffset   int64
 	SectorSize   int
-	Keyslots     int
+	Keyslots     int      // how many are filled
 	Requirements []string // features without which the device must not be used, such as "online-reencrypt"
 	Copies       [2]Copy  // primary, secondary
 
 	sequence uint64
 	size     int64 // of this copy
 	tokens   map[int]json.RawMessage
+	keyslots map[string]json.RawMessage
+}
+
+// Sequence counts the header's updates.
+func (h *Header) Sequence() uint64 { return h.sequence }
+
+// Whole tells whether both copies are whole and of the same update.
+func (h *Header) Whole() bool {
+	return h.Copies[0].Valid && h.Copies[1].Valid && h.Copies[0].Sequence == h.Copies[1].Sequence
+}
+
+// HasKeyslot tells whether a keyslot is filled.
+func (h *Header) HasKeyslot(n int) bool {
+	_, filled := h.keyslots[strconv.Itoa(n)]
+	return filled
 }
 
 // Copy is one of the header's two copies.

@@ -92,7 +92,10 @@ func TestReadHeader(t *testing.T) {
 				h.Cipher != "aes-xts-plain64" || h.DataOffset != dataOffset || h.SectorSize != 512 || h.Keyslots != 1 {
 				t.Errorf("read as %+v", h)
 			}
-			want := &Token{"data", 2, []string{"vol-0a11", "vol-0a22"}, Preparing, []byte("sealed"), Purpose{"/srv/data", "xfs", []string{"noatime"}, true}}
+			want := &Token{
+				Set: "data", Members: 2, Volumes: []string{"vol-0a11", "vol-0a22"}, Intent: Preparing, Sealed: []byte("sealed"),
+				Purpose: Purpose{"/srv/data", "xfs", []string{"noatime"}, true},
+			}
 			if got, err := h.Token(); err != nil || !reflect.DeepEqual(got, want) {
 				t.Errorf("token %+v, %v", got, err)
 			}

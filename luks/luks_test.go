@@ -28,7 +28,7 @@ func formatted(t *testing.T) (*fakehost.Machine, string) {
 		t.Fatal(err)
 	}
 	o := luks.FormatOptions{UUID: headerID, Label: "data", SectorSize: 4096}
-	if err := luks.Format(t.Context(), m, devices[0].Path, o, []byte("canary-key")); err != nil {
+	if err := luks.Format(t.Context(), m, devices[0].Path, o, []byte(firstKey)); err != nil {
 		t.Fatal(err)
 	}
 	return m, devices[0].Path
@@ -97,10 +97,10 @@ func TestOpenAndClose(t *testing.T) {
 	if err := luks.Open(t.Context(), m, path, "bootswain-data", []byte("another")); !errors.Is(err, luks.ErrWrongKey) {
 		t.Errorf("a wrong key: %v", err)
 	}
-	if err := luks.Open(t.Context(), m, path, "bootswain-data", []byte("canary-key")); err != nil {
+	if err := luks.Open(t.Context(), m, path, "bootswain-data", []byte(firstKey)); err != nil {
 		t.Fatal(err)
 	}
-	if err := luks.Open(t.Context(), m, path, "bootswain-data", []byte("canary-key")); !errors.Is(err, luks.ErrBusy) {
+	if err := luks.Open(t.Context(), m, path, "bootswain-data", []byte(firstKey)); !errors.Is(err, luks.ErrBusy) {
 		t.Errorf("a second time: %v", err)
 	}
 	sys := m.EBS().Sys

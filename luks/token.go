@@ -36,7 +36,19 @@ type Token struct {
 	Volumes []string // their EBS volume ids when it was made, in the set's order
 	Intent  Intent
 	Sealed  []byte // age ciphertext of the key
+	Keyslot int    // that the key opens
 	Purpose Purpose
+
+	Recovery *Recovery // nil: it has no recovery key
+	Spare    []int     // keyslots of ours on which nothing depends: being filled, or to be emptied
+}
+
+// Recovery is a second key, which only the holder of an offline identity can
+// unseal.
+type Recovery struct {
+	Keyslot int    // that it opens
+	To      string // the age recipient, as far as people need to know it again
+	Sealed  []byte // age ciphertext of the key
 }
 
 // Purpose is what the launch data said about the file system.
@@ -65,7 +77,17 @@ type tokenJSON struct {
 	Volumes  []string     `json:"volumes"`
 	Intent   Intent       `json:"intent"`
 	Sealed   []byte       `json:"sealed"` // base64
+	Keyslot  int          `json:"keyslot,omitempty"`
 	Volume   tokenPurpose `json:"volume"`
+
+	Recovery *tokenRecovery `json:"recovery,omitempty"`
+	Spare    []int          `json:"spare,omitempty"`
+}
+
+type tokenRecovery struct {
+	Keyslot int    `json:"keyslot"`
+	To      string `json:"to"`
+	Sealed  []byte `json:"sealed"`
 }
 
 type tokenPurpose struct {
@@ -82,8 +104,9 @@ type tokenFilesystem struct {
 func (t Token) encode() ([]byte, error) {
 	b, err := json.Marshal(tokenJSON{
 		Type: TokenType, Keyslots: []string{}, Version: TokenVersion,
-		Set: t.Set, Members: t.Members, Volumes: t.Volumes, Intent: t.Intent, Sealed: t.Sealed,
-		Volume: tokenPurpose{t.Purpose.Mount, tokenFilesystem{t.Purpose.Type, t.Purpose.Options}, t.Purpose.MySQL},
+		Set: t.Set, Members: t.Members, Volumes: t.Volumes, Intent: t.Intent, Sealed: t.Sealed, Keyslot: t.Keyslot,
+		Volume:   tokenPurpose{t.Purpose.Mount, tokenFilesystem{t.Purpose.Type, t.Purpose.Options}, t.Purpose.MySQL},
+		Recovery: (*tokenRecovery)(t.Recovery), Spare: t.Spare,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("cannot write a token: %w", err)
@@ -110,8 +133,9 @@ func decodeToken(b []byte) (*Token, error) {
 		return nil, fmt.Errorf("its token is damaged: %w", err)
 	}
 	t := &Token{
-		Set: j.Set, Members: j.Members, Volumes: j.Volumes, Intent: j.Intent, Sealed: j.Sealed,
-		Purpose: Purpose{j.Volume.Mount, j.Volume.Filesystem.Type, j.Volume.Filesystem.Options, j.Volume.MySQL},
+		Set: j.Set, Members: j.Members, Volumes: j.Volumes, Intent: j.Intent, Sealed: j.Sealed, Keyslot: j.Keyslot,
+		Purpose:  Purpose{j.Volume.Mount, j.Volume.Filesystem.Type, j.Volume.Filesystem.Options, j.Volume.MySQL},
+		Recovery: (*Recovery)(j.Recovery), Spare: j.Spare,
 	}
 	if j.Version != TokenVersion {
 		return nil, fmt.Errorf("its token is damaged: version %d", j.Version)
@@ -131,14 +155,23 @@ func (t Token) check() error {
 		return fmt.Errorf("%d members and %d volume ids", t.Members, len(t.Volumes))
 	case t.Intent != Preparing && t.Intent != Ready:
 		return fmt.Errorf("intent %q is neither preparing nor ready", t.Intent)
+	case slices.Contains(t.Spare, t.Keyslot) || t.Recovery != nil && (t.Recovery.Keyslot == t.Keyslot || slices.Contains(t.Spare, t.Recovery.Keyslot)):
+		return fmt.Errorf("it says two things of one keyslot")
 	}
 	return nil
 }
 
 func (t Token) equal(o Token) bool {
-	return t.Set == o.Set && t.Members == o.Members && slices.Equal(t.Volumes, o.Volumes) && t.Intent == o.Intent &&
+	return t.Keyslot == o.Keyslot && slices.Equal(t.Spare, o.Spare) && t.Recovery.equal(o.Recovery) && t.Set == o.Set && t.Members == o.Members && slices.Equal(t.Volumes, o.Volumes) && t.Intent == o.Intent &&
 		bytes.Equal(t.Sealed, o.Sealed) && t.Purpose.Mount == o.Purpose.Mount && t.Purpose.Type == o.Purpose.Type &&
 		slices.Equal(t.Purpose.Options, o.Purpose.Options) && t.Purpose.MySQL == o.Purpose.MySQL
+}
+
+func (r *Recovery) equal(o *Recovery) bool {
+	if r == nil || o == nil {
+		return r == o
+	}
+	return r.Keyslot == o.Keyslot && r.To == o.To && bytes.Equal(r.Sealed, o.Sealed)
 }
 
 // tokenIn returns our token among a header's, or nil. Two of ours, which we

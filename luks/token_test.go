@@ -15,6 +15,13 @@ func sample() Token {
 	}
 }
 
+// rekeyed is a token in the middle of a rotation.
+func rekeyed() Token {
+	t := sample()
+	t.Keyslot, t.Spare, t.Recovery = 7, []int{0}, &Recovery{Keyslot: 1, To: "age1offline", Sealed: []byte{2}}
+	return t
+}
+
 func TestTokenRoundTrip(t *testing.T) {
 	b, err := sample().encode()
 	if err != nil {
@@ -31,6 +38,23 @@ func TestTokenRoundTrip(t *testing.T) {
 	}
 }
 
+func TestRekeyedTokenRoundTrip(t *testing.T) {
+	b, err := rekeyed().encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	const want = `{"type":"bootswain","keyslots":[],"version":1,"set":"data","members":2,"volumes":["vol-0a11","vol-0a22"],` +
+		`"intent":"ready","sealed":"AAH/","keyslot":7,"volume":{"mount":"/srv/data","filesystem":{"type":"xfs","options":["noatime"]},"mysql":true},` +
+		`"recovery":{"keyslot":1,"to":"age1offline","sealed":"Ag=="},"spare":[0]}`
+	if string(b) != want {
+		t.Errorf("written as\n%s\nwant\n%s", b, want)
+	}
+	got, err := decodeToken(b)
+	if err != nil || !reflect.DeepEqual(*got, rekeyed()) || !got.equal(rekeyed()) || got.equal(sample()) {
+		t.Errorf("read back %+v, %v", got, err)
+	}
+}
+
 func TestTokenRefused(t *testing.T) {
 	good, err := sample().encode()
 	if err != nil {
@@ -41,6 +65,9 @@ func TestTokenRefused(t *testing.T) {
 		"newer version":    {with(`"version":1`, `"version":2,"set":7`), "its token has version 2 and this bootswain knows up to 1"},
 		"no version":       {with(`"version":1,`, ``), "its token is damaged: version 0"},
 		"other intent":     {with(`"ready"`, `"scratch"`), `intent "scratch" is neither`},
+		"spare and in use": {with(`"sealed"`, `"spare":[0],"sealed"`), "it says two things of one keyslot"},
+		"key is recovery":  {with(`"sealed"`, `"recovery":{"keyslot":0},"sealed"`), "it says two things of one keyslot"},
+		"recovery spare":   {with(`"sealed"`, `"recovery":{"keyslot":1},"spare":[1],"sealed"`), "it says two things of one keyslot"},
 		"no set":           {with(`"set":"data"`, `"set":""`), "it names no set"},
 		"members disagree": {with(`"members":2`, `"members":3`), "3 members and 2 volume ids"},
 		"sealed no base64": {with(`AAH/`, `!`), "its token is damaged"},
@@ -85,6 +112,8 @@ func TestTwoTokensOfOurs(t *testing.T) {
 
 func FuzzToken(f *testing.F) {
 	b, _ := sample().encode()
+	f.Add(b)
+	b, _ = rekeyed().encode()
 	f.Add(b)
 	f.Add([]byte(`{"version":2}`))
 	f.Fuzz(func(t *testing.T, b []byte) {

@@ -79,6 +79,7 @@ func (m *Machine) all(parts ...func() error) error {
 var valued = map[string]bool{
 	"--type": true, "--uuid": true, "--label": true, "--subsystem": true, "--cipher": true, "--key-size": true, "--hash": true,
 	"--sector-size": true, "--offset": true, "--pbkdf": true, "--pbkdf-force-iterations": true, "--token-id": true, "--json-file": true,
+	"--key-slot": true, "--keyfile-size": true, "--new-keyfile-size": true, "--header-backup-file": true,
 	"-m": true, "-L": true,
 }
 

@@ -22,7 +22,7 @@ const headerSize = 16 << 10
 type crypt struct {
 	name  string
 	uuid  string
-	pad   byte   // the volume key of the model: a byte for an exclusive or
+	pad   byte   // what encrypts in the model: a byte for an exclusive or
 	under string // file
 	size  int64
 }
@@ -43,6 +43,12 @@ func (m *Machine) cryptsetup(c run.Cmd, options map[string]string, words []strin
 		return m.luksFormat(c, options, words[1])
 	case "token":
 		return m.token(c, options, words[2])
+	case "luksAddKey":
+		return m.addKey(c, options, words[1])
+	case "luksKillSlot":
+		return m.killSlot(c, words[1], words[2])
+	case "luksHeaderRestore":
+		return m.restoreHeader(c, options, words[1])
 	case "open":
 		return m.openCrypt(c, words[1], words[2])
 	case "close":
@@ -65,7 +71,7 @@ func (m *Machine) luksFormat(c run.Cmd, options map[string]string, path string) 
 	sector, _ := strconv.Atoi(options["--sector-size"])
 	h := &header{
 		Keyslots: map[string]slot{}, Tokens: map[string]json.RawMessage{}, Digests: map[string]any{}, Config: map[string]any{},
-		Segments: map[string]segment{"0": {"crypt", strconv.Itoa(cryptOffset), "dynamic", options["--cipher"], sector}},
+		Segments: map[string]segment{"0": {"crypt", strconv.Itoa(cryptOffset), "0", "dynamic", options["--cipher"], sector}},
 		uuid:     options["--uuid"], label: options["--label"], sub: options["--subsystem"], Pad: noise[0] | 1,
 	}
 	if err := m.all(
@@ -78,8 +84,7 @@ func (m *Machine) luksFormat(c run.Cmd, options map[string]string, path string) 
 	if err := m.writeHeader(n.file, h); err != nil {
 		return err
 	}
-	h.Keyslots["0"], h.Digest = slot{"luks2"}, digest(c.Stdin)
-	return m.writeHeader(n.file, h)
+	return m.fillKeyslot(n.file, h, 0, c.Stdin)
 }
 
 func (m *Machine) token(c run.Cmd, options map[string]string, path string) error {
@@ -112,7 +117,7 @@ func (m *Machine) openCrypt(c run.Cmd, path, name string) error {
 		return exit(c, 1, "Device %s is not a valid LUKS device.", path)
 	case m.find(m.path("dev/mapper", name)) != nil:
 		return exit(c, 5, "Device %s already exists.", name)
-	case h.Digest == "" || h.Digest != digest(c.Stdin):
+	case h.unlock(n.file, c.Stdin, -1) < 0:
 		return exit(c, 2, "No key available with this passphrase.")
 	}
 	return m.all(func() error {

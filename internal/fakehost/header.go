@@ -11,8 +11,8 @@ import (
 	"bootswain/luks"
 )
 
-// header is the LUKS2 metadata that the model writes; Digest is how it knows the
-// key, and Pad the volume key.
+// header is the LUKS2 metadata that the model writes; Pad is what the model
+// encrypts data with.
 type header struct {
 	Keyslots map[string]slot            `json:"keyslots"`
 	Tokens   map[string]json.RawMessage `json:"tokens"`
@@ -20,7 +20,6 @@ type header struct {
 	Digests  map[string]any             `json:"digests"`
 	Config   map[string]any             `json:"config"`
 	Pad      byte                       `json:"pad"`
-	Digest   string                     `json:"digest"`
 
 	seq   uint64
 	uuid  string
@@ -28,13 +27,10 @@ type header struct {
 	sub   string
 }
 
-type slot struct {
-	Type string `json:"type"`
-}
-
 type segment struct {
 	Type       string `json:"type"`
 	Offset     string `json:"offset"`
+	IVTweak    string `json:"iv_tweak"`
 	Size       string `json:"size"`
 	Encryption string `json:"encryption"`
 	SectorSize int    `json:"sector_size"`
