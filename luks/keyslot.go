@@ -38,8 +38,15 @@ func AddKey(ctx context.Context, r run.Runner, device string, keyslot int, key, 
 		"--hash", "sha256", "--pbkdf", "pbkdf2", "--pbkdf-force-iterations", "1000", device, "-")
 }
 
-// RemoveKey empties a keyslot. cryptsetup does so only if key opens another.
+// RemoveKey empties a keyslot. key must open another.
 func RemoveKey(ctx context.Context, r run.Runner, device string, keyslot int, key []byte) error {
+	// cryptsetup asks for that too, but lets the last keyslot go by its own key.
+	switch opens, err := Keyslot(device, key); {
+	case err != nil:
+		return err
+	case opens == keyslot:
+		return fmt.Errorf("cannot empty keyslot %d of %s: the key opens no other", keyslot, device)
+	}
 	return cryptsetup(ctx, r, key, "luksKillSlot", "--key-file=-", device, strconv.Itoa(keyslot))
 }
 

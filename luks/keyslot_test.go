@@ -53,11 +53,14 @@ func TestKeyslots(t *testing.T) {
 	if err != nil || h.FreeKeyslot() != 6 || !h.HasKeyslot(7) || h.HasKeyslot(1) || !h.Whole() {
 		t.Errorf("%+v, %v", h, err)
 	}
-	if err := luks.RemoveKey(ctx, m, path, 7, second); !errors.Is(err, luks.ErrWrongKey) {
-		t.Errorf("removed by a key that opens nothing else: %v", err)
+	if err := luks.RemoveKey(ctx, m, path, 0, third); !errors.Is(err, luks.ErrWrongKey) {
+		t.Errorf("removed by a key that opens nothing: %v", err)
 	}
 	if err := luks.RemoveKey(ctx, m, path, 0, second); err != nil {
 		t.Fatal(err)
+	}
+	if err := luks.RemoveKey(ctx, m, path, 7, second); err == nil || !strings.Contains(err.Error(), "the key opens no other") {
+		t.Errorf("the last key is removed: %v", err)
 	}
 	expect("removed,", "- 7 -")
 	if all := strings.Join(m.Commands, "\n"); strings.Contains(all, "canary") {

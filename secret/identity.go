@@ -56,16 +56,22 @@ func ReadIdentity(path string) (*Identity, error) {
 // can unseal.
 func (id *Identity) Recipients() []string { return append([]string(nil), id.recipients...) }
 
-// holds names the recipients for a sentence. A hybrid recipient is two
-// thousand characters long, so long ones are cut.
+// holds names the recipients for a sentence.
 func (id *Identity) holds() string {
 	short := make([]string, len(id.recipients))
 	for i, r := range id.recipients {
-		if short[i] = r; len(r) > 70 {
-			short[i] = r[:24] + "…" + r[len(r)-8:]
-		}
+		short[i] = ShortRecipient(r)
 	}
 	return strings.Join(short, ", ")
+}
+
+// ShortRecipient is how people know a recipient again. A hybrid one is two
+// thousand characters long, so long ones are cut.
+func ShortRecipient(r string) string {
+	if len(r) <= 70 {
+		return r
+	}
+	return r[:24] + "…" + r[len(r)-8:]
 }
 
 // IdentityFile unseals with the identity file of that path, which it reads

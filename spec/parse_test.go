@@ -20,12 +20,16 @@ import (
 
 const key1 = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIBfVf1Yp4rbMQZLEbuFCVg37EMaHb3F0s5Q1VZ7f6cV9 ops@laptop"
 
-// sealed is a volume key sealed to an identity that nobody has.
-var sealed = func() []byte {
+// nobody is an identity that nobody has, and sealed a volume key sealed to it.
+var nobody = func() *age.X25519Identity {
 	id, err := age.GenerateX25519Identity()
 	must(err)
+	return id
+}()
+
+var sealed = func() []byte {
 	var b bytes.Buffer
-	w, err := age.Encrypt(&b, id.Recipient())
+	w, err := age.Encrypt(&b, nobody.Recipient())
 	must(err)
 	_, err = w.Write(make([]byte, 64))
 	must(err)
@@ -75,11 +79,13 @@ volumes:
     encryption:
       sealed: |
 ` + indent(armored(), "        ") + `
+      recovery: ` + nobody.Recipient().String() + `
     filesystem: {type: xfs, options: [noatime, logbsize=256k]}
     mount: /srv/data
     overdue_after: 1d2h
   old:
     ebs: {devices: [/dev/sdf]}
+    encryption: {recovery: none}
     mount: /srv/old
     required: false
 mysql: {volume: data}
@@ -98,10 +104,10 @@ health: {listen: "0.0.0.0:8273"}
 			{Name: "web"},
 		},
 		Volumes: []Volume{
-			{Name: "data", EBS: EBS{IDs: []string{"vol-0123456789abcdef0", "vol-0123456789abcdef1"}}, Create: CreateIfBlank, Encryption: Encryption{Sealed: sealed},
+			{Name: "data", EBS: EBS{IDs: []string{"vol-0123456789abcdef0", "vol-0123456789abcdef1"}}, Create: CreateIfBlank, Encryption: Encryption{Sealed: sealed, Recovery: nobody.Recipient().String()},
 				Filesystem: Filesystem{Type: "xfs", Options: []string{"noatime", "logbsize=256k"}}, Mount: "/srv/data", OverdueAfter: 26 * time.Hour, Required: true,
 				Wipe: []Wipe{{"vol-0123456789abcdef1", "3f9c2d"}, {"vol-0123456789abcdef0", "123456"}}},
-			{Name: "old", EBS: EBS{Devices: []string{"/dev/sdf"}}, Filesystem: Filesystem{Type: "xfs"}, Mount: "/srv/old", OverdueAfter: DefaultOverdueAfter},
+			{Name: "old", EBS: EBS{Devices: []string{"/dev/sdf"}}, Encryption: Encryption{Recovery: NoRecovery}, Filesystem: Filesystem{Type: "xfs"}, Mount: "/srv/old", OverdueAfter: DefaultOverdueAfter},
 		},
 		MySQL:  &MySQL{Volume: "data"},
 		Health: Health{Listen: "0.0.0.0:8273"},
@@ -212,6 +218,8 @@ func TestFaults(t *testing.T) {
 			"6:23: volumes.data.encryption.kms is not supported by this version (the key is given as sealed)", "6:27: volumes.data.encryption.key unknown"}},
 		{"encryption empty", volume(ids + "\nmount: /srv/data\nencryption: {}"), []string{"6:17: volumes.data.encryption.sealed missing (the output of bootswain seal)"}},
 		{"sealed", volume(ids + "\nmount: /srv/data\nencryption: {sealed: hunter2}"), []string{"6:26: volumes.data.encryption.sealed is neither age armor nor base64, or was cut short (the output of bootswain seal)"}},
+		{"recovery", volume(ids + "\nmount: /srv/data\nencryption: {recovery: " + nobody.String() + "}"), []string{"6:28: volumes.data.encryption.recovery is not an age recipient (age1…, as age-keygen -y prints it, or none)"}},
+		{"recovery two", volume(ids + "\nmount: /srv/data\nencryption: {recovery: [" + nobody.Recipient().String() + "]}"), []string{"6:28: volumes.data.encryption.recovery must be text, not a list"}},
 		{"sealed other", volume(ids + "\nmount: /srv/data\nencryption: {sealed: aHVudGVyMg==}"), []string{"6:26: volumes.data.encryption.sealed is not an age ciphertext, or was cut short (the output of bootswain seal)"}},
 		{"sealed cut", volume(ids + "\nmount: /srv/data\nencryption: {sealed: " + sealed64[:len(sealed64)-108] + "}"), []string{"6:26: volumes.data.encryption.sealed is an age ciphertext without a key in it, or was cut short (the output of bootswain seal)"}},
 		{"filesystem", volume(ids + "\nmount: /srv/data\nfilesystem: {type: ext4, options: [noauto, 'a b', noatime, noatime]}"), []string{

@@ -57,8 +57,12 @@ const (
 // Encryption is where the volume's key comes from. An empty Sealed means that
 // the key's ciphertext is taken from the volume's own LUKS2 token.
 type Encryption struct {
-	Sealed []byte // age ciphertext of the key, binary (decoded from base64 or armor)
+	Sealed   []byte // age ciphertext of the key, binary (decoded from base64 or armor)
+	Recovery string // age recipient to whom a second key is sealed, or NoRecovery; "" says nothing about one
 }
+
+// NoRecovery is said aloud where a volume is to have no recovery key.
+const NoRecovery = "none"
 
 // Filesystem is what is made on a blank volume, and how it is mounted.
 type Filesystem struct {

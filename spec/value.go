@@ -77,7 +77,8 @@ func (r *reader) encryption(n *yaml.Node, path string) (e Encryption) {
 			}
 		},
 	}
-	for _, key := range []string{"kms", "secretsmanager", "ssm", "recovery"} {
+	known["recovery"] = func(n *yaml.Node, path string) { e.Recovery = r.recovery(n, path) }
+	for _, key := range []string{"kms", "secretsmanager", "ssm"} {
 		known[key] = r.unsupported("the key is given as sealed")
 	}
 	r.mapping(n, path, known)
@@ -85,6 +86,20 @@ func (r *reader) encryption(n *yaml.Node, path string) (e Encryption) {
 		r.required(n, path, "sealed", "the output of bootswain seal")
 	}
 	return e
+}
+
+// recovery reads to whom the recovery key is sealed.
+func (r *reader) recovery(n *yaml.Node, path string) string {
+	text, ok := r.text(n, path)
+	if !ok || text == NoRecovery {
+		return text
+	}
+	to, err := age.ParseRecipients(strings.NewReader(text))
+	if err != nil || len(to) != 1 || strings.TrimSpace(text) != text {
+		r.fault(n, path, "age1…, as age-keygen -y prints it, or none", "is not an age recipient")
+		return ""
+	}
+	return text
 }
 
 // maxSealed bounds a sealed key in bytes. One recipient takes about 200.

@@ -49,6 +49,7 @@ var suite = []struct {
 	{"content released by its fingerprint is wiped, once", wipeReleased},
 	{"a killed first boot is finished by the next", killedFirstBoot},
 	{"a lost device is noticed, and comes back", lostDevice},
+	{"a rotated key opens, and the one before does not", rotateKeys},
 }
 
 func up(t *testing.T, b bench, want spec.Volume) State {

@@ -63,11 +63,16 @@ func (f *formatLUKS) Apply(ctx context.Context) error {
 // putToken writes down what the set is and that it is being made.
 type putToken struct {
 	at
-	token luks.Token
+	token    luks.Token
+	recovery bool
 }
 
 func (p *putToken) String() string {
-	return "note in the header that " + p.s.Name + " is being prepared"
+	text := "note in the header that " + p.s.Name + " is being prepared"
+	if !p.recovery {
+		text += "; it has no recovery key"
+	}
+	return text
 }
 
 func (p *putToken) Apply(ctx context.Context) error {
@@ -86,7 +91,7 @@ func (a at) setToken(ctx context.Context, t luks.Token) error {
 	if err := a.unready(path); err != nil {
 		return err
 	}
-	t.Purpose.MySQL = a.host().Database == a.s.Name
+	t.Purpose.MySQL, t.Recovery = a.host().Database == a.s.Name, a.s.w.recovery
 	return luks.SetToken(ctx, a.host().Run, path, t)
 }
 

@@ -95,9 +95,12 @@ func (s State) create(want spec.Volume) plan.Plan {
 		Set: s.Name, Members: s.Wanted, Volumes: s.ids(), Intent: luks.Preparing, Sealed: sealed,
 		Purpose: luks.Purpose{Mount: want.Mount, Type: want.Filesystem.Type, Options: want.Filesystem.Options},
 	}
+	steps = append(steps, &formatLUKS{s.at(), sealed})
+	if hasRecovery(want.Encryption) {
+		steps = append(steps, &addRecovery{s.at(), sealed, want.Encryption.Recovery})
+	}
 	return append(steps,
-		&formatLUKS{s.at(), sealed},
-		&putToken{s.at(), token},
+		&putToken{s.at(), token, hasRecovery(want.Encryption)},
 		&open{s.at(), [][]byte{sealed}},
 		&makeFilesystem{s.at()},
 		&markReady{s.at(), token},

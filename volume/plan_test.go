@@ -100,6 +100,8 @@ func kinds(p plan.Plan) string {
 			word += "close"
 		case *formatLUKS:
 			word += "format"
+		case *addRecovery:
+			word += "recovery"
 		case *putToken:
 			word += "preparing"
 		case *open:

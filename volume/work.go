@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"bootswain/luks"
 	"bootswain/secret"
 )
 
@@ -20,6 +21,8 @@ type work struct {
 	mu     sync.Mutex
 	proofs map[string]struct{} // disks every byte of which was zero
 	keys   []heldKey
+
+	recovery *luks.Recovery // of the header that was made last; nil
 }
 
 type heldKey struct {

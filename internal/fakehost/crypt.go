@@ -92,7 +92,10 @@ func (m *Machine) token(c run.Cmd, options map[string]string, path string) error
 	if err != nil {
 		return err
 	}
-	h := readHeader(n.file, 0)
+	h, err := m.loadHeader(n.file)
+	if err != nil {
+		return err
+	}
 	if h == nil {
 		return exit(c, 1, "Device %s is not a valid LUKS device.", path)
 	}
@@ -111,7 +114,10 @@ func (m *Machine) openCrypt(c run.Cmd, path, name string) error {
 	if err != nil {
 		return err
 	}
-	h := readHeader(n.file, 0)
+	h, err := m.loadHeader(n.file)
+	if err != nil {
+		return err
+	}
 	switch {
 	case h == nil:
 		return exit(c, 1, "Device %s is not a valid LUKS device.", path)

@@ -92,6 +92,25 @@ func readHeader(file string, at int64) *header {
 	return best
 }
 
+// loadHeader reads a header as a program does that works on it: cryptsetup
+// first writes the newest copy over one that is torn or older.
+func (m *Machine) loadHeader(file string) (*header, error) {
+	h := readHeader(file, 0)
+	if h == nil {
+		return nil, nil
+	}
+	for i, b := range [][]byte{h.copyBytes(false), h.copyBytes(true)} {
+		at := int64(i * headerSize)
+		if bytes.Equal(get(file, at, headerSize), b) {
+			continue
+		}
+		if err := m.all(func() error { return put(file, at, b) }); err != nil {
+			return nil, err
+		}
+	}
+	return h, nil
+}
+
 func text(b []byte) string {
 	t, _, _ := bytes.Cut(b, []byte{0})
 	return string(t)

@@ -136,7 +136,10 @@ func (m *Machine) addKey(c run.Cmd, options map[string]string, path string) erro
 	if err != nil {
 		return err
 	}
-	h := readHeader(n.file, 0)
+	h, err := m.loadHeader(n.file)
+	if err != nil {
+		return err
+	}
 	size, _ := strconv.Atoi(options["--keyfile-size"])
 	into, _ := strconv.Atoi(options["--key-slot"])
 	switch {
@@ -150,20 +153,24 @@ func (m *Machine) addKey(c run.Cmd, options map[string]string, path string) erro
 	return m.fillKeyslot(n.file, h, into, bytes.Clone(c.Stdin[size:]))
 }
 
-// killSlot wipes the material first, as cryptsetup does.
+// killSlot wipes the material first, as cryptsetup does, and like cryptsetup has
+// the last keyslot removed by its own key.
 func (m *Machine) killSlot(c run.Cmd, path, name string) error {
 	n, err := m.device(c, 4, path)
 	if err != nil {
 		return err
 	}
-	h := readHeader(n.file, 0)
+	h, err := m.loadHeader(n.file)
+	if err != nil {
+		return err
+	}
 	slot, _ := strconv.Atoi(name)
 	switch {
 	case h == nil:
 		return exit(c, 1, "Device %s is not a valid LUKS device.", path)
 	case h.Keyslots[name].Type == "":
 		return exit(c, 1, "Keyslot %s is not active.", name)
-	case h.unlock(n.file, c.Stdin, slot) < 0:
+	case len(h.Keyslots) > 1 && h.unlock(n.file, c.Stdin, slot) < 0 || h.unlock(n.file, c.Stdin, -1) < 0:
 		return exit(c, 2, "No key available with this passphrase.")
 	}
 	if err := m.all(func() error { return put(n.file, int64(areaAt(slot)), make([]byte, keyslotArea)) }); err != nil {
