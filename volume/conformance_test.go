@@ -50,6 +50,7 @@ var suite = []struct {
 	{"a killed first boot is finished by the next", killedFirstBoot},
 	{"a lost device is noticed, and comes back", lostDevice},
 	{"a rotated key opens, and the one before does not", rotateKeys},
+	{"a header is backed up, and restored where it belongs", headerBackup},
 }
 
 func up(t *testing.T, b bench, want spec.Volume) State {
