@@ -51,6 +51,8 @@ type keeper struct {
 	kick  chan struct{} // capacity 1: something happened, look again
 	tell  func(view)
 
+	turn time.Time // when it last had the volume's lock
+
 	mu   sync.Mutex // of view: progress comes from several goroutines
 	view view
 	lost *situation.Situation // since a member was lost, until the volume is up again
@@ -92,19 +94,28 @@ func (k *keeper) keep(ctx context.Context) {
 func (k *keeper) pass(ctx context.Context) {
 	up := k.view.passed && k.view.trouble == nil
 	lost := k.gone(ctx, up)
+	turn, patience := k.volumeLock(k.want.Name), ctx
 	if up && lost == nil && k.stillMounted() {
-		return
+		if modified(turn.path).Equal(k.turn) {
+			return
+		}
+		// Somebody had the volume since. A disk that is lost while they have it
+		// must not wait for them to be found.
+		var cancel context.CancelFunc
+		patience, cancel = context.WithTimeout(ctx, lookEvery)
+		defer cancel()
 	}
 	if lost != nil && k.mysql {
 		// Before the lock: someone's long work on another volume must not keep
 		// a database running on a disk that is gone.
 		k.killDatabase(ctx, lost)
 	}
-	release, err := k.volumeLock(k.want.Name).take(ctx, nil)
+	release, err := turn.take(patience, nil)
 	if err != nil {
 		return
 	}
 	defer release()
+	k.turn = modified(turn.path)
 	if isDown(k.want.Name) {
 		k.lost = nil
 		k.settle(volume.State{}, downSituation(k.want.Name))

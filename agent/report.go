@@ -12,6 +12,7 @@ import (
 	"bootswain/health"
 	"bootswain/internal/situation"
 	"bootswain/mysql"
+	"bootswain/spec"
 )
 
 // board keeps the last report and writes it when it has news, or is old.
@@ -193,9 +194,27 @@ func (v view) checks(asked time.Duration, now time.Time) []health.Check {
 	if len(v.want.EBS.IDs)+len(v.want.EBS.Devices) > 1 {
 		layer("md", t.RAID != nil && v.trouble == nil, "array of "+fmt.Sprint(len(t.Devices))+" volumes is whole.")
 	}
-	layer("luks", t.LUKS != nil && v.trouble == nil, "encrypted.")
+	layer("luks", t.LUKS != nil && v.trouble == nil, "encrypted; "+v.keys()+".")
 	layer("mount", t.Mounted && v.trouble == nil, "mounted on "+v.want.Mount+".")
 	return checks
+}
+
+// keys says what people must know of the volume's keys. None of it is a failure.
+func (v view) keys() string {
+	t := v.state.Token
+	switch {
+	case t == nil:
+		return "its keys are not known"
+	case len(t.Spare) > 0:
+		return "a change of its keys was cut off, both keys open it: bootswain key rotate " + v.want.Name
+	case t.Recovery != nil:
+		return "recovery key sealed to " + t.Recovery.To
+	case v.want.Encryption.Recovery == spec.NoRecovery:
+		return "no recovery key, as asked"
+	case v.want.Encryption.Recovery != "":
+		return "no recovery key yet: bootswain key rotate " + v.want.Name + " --recovery"
+	}
+	return "no recovery key"
 }
 
 // tree is the volume from its devices to its mount.
@@ -214,7 +233,7 @@ func (v view) tree() health.Volume {
 		t.RAID = &health.RAID{Name: a.Path, Level: "raid0", State: a.State}
 	}
 	if m := v.state.Mapping; m != nil {
-		t.LUKS = &health.LUKS{Name: m.Name}
+		t.LUKS = &health.LUKS{Name: m.Name, Keys: v.keys()}
 		if h := v.state.Header; h != nil {
 			t.LUKS.UUID = h.UUID
 		}

@@ -38,12 +38,25 @@ func keyFor(o SealOptions, stdin io.Reader) (*secret.Key, error) {
 	if o.Random {
 		return secret.Random(), nil
 	}
-	b, err := io.ReadAll(io.LimitReader(stdin, secret.MaxSize+1))
-	switch {
-	case err != nil:
-		return nil, fmt.Errorf("cannot read the key: %w", err)
-	case len(b) == 0:
-		return nil, errors.New("no key on standard input; to make one: --random")
+	k, err := readKey(stdin)
+	if errors.Is(err, errNoKey) {
+		return nil, fmt.Errorf("%w; to make one: --random", err)
 	}
-	return secret.New(b)
+	return k, err
+}
+
+var errNoKey = errors.New("no key on standard input")
+
+// readKey reads a key as it is, and keeps no copy of it.
+func readKey(stdin io.Reader) (*secret.Key, error) {
+	b := make([]byte, secret.MaxSize+1)
+	defer clear(b)
+	switch n, err := io.ReadFull(stdin, b); {
+	case errors.Is(err, io.EOF):
+		return nil, errNoKey
+	case err != nil && !errors.Is(err, io.ErrUnexpectedEOF):
+		return nil, fmt.Errorf("cannot read the key: %w", err)
+	default:
+		return secret.New(b[:n])
+	}
 }

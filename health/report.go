@@ -100,6 +100,7 @@ type LUKS struct {
 	Name   string `json:"name"` // of the mapping, "bootswain-data"
 	Cipher string `json:"cipher,omitempty"`
 	UUID   string `json:"uuid,omitempty"`
+	Keys   string `json:"keys,omitempty"` // what there is to say of its keys: "no recovery key"
 }
 
 // Filesystem is what is mounted.

@@ -96,7 +96,7 @@ func Tree(v Volume) string {
 	b.WriteString(columns(v.Name, place, fs) + "\n")
 	indent := ""
 	if v.LUKS != nil {
-		b.WriteString(indent + "└─ " + columns("luks", v.LUKS.Name, v.LUKS.Cipher) + "\n")
+		b.WriteString(indent + "└─ " + columns("luks", v.LUKS.Name, v.LUKS.Cipher, v.LUKS.Keys) + "\n")
 		indent += "   "
 	}
 	if v.RAID != nil {

@@ -372,3 +372,16 @@ func TestParseDuration(t *testing.T) {
 		}
 	}
 }
+
+func TestParseSealed(t *testing.T) {
+	for name, text := range map[string]string{"stanza": "encryption:\n  sealed: " + sealed64 + "\n", "base64": sealed64 + "\n", "armor": armored()} {
+		if got, err := ParseSealed([]byte(text)); err != nil || !bytes.Equal(got, sealed) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	for name, text := range map[string]string{"empty": "", "another stanza": "users: []", "no key": "encryption: {sealed: hunter2}"} {
+		if _, err := ParseSealed([]byte(text)); err == nil || !strings.Contains(err.Error(), "the sealed key is") || strings.Contains(err.Error(), "hunter2") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}

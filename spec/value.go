@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/base64"
 	"errors"
+	"fmt"
 	"io"
 	"regexp"
 	"strconv"
@@ -100,6 +101,22 @@ func (r *reader) recovery(n *yaml.Node, path string) string {
 		return ""
 	}
 	return text
+}
+
+// ParseSealed reads a sealed key as bootswain seal prints it, or without the
+// lines of YAML around it.
+func ParseSealed(text []byte) ([]byte, error) {
+	var stanza struct {
+		Encryption struct{ Sealed string }
+	}
+	if yaml.Unmarshal(text, &stanza) != nil || stanza.Encryption.Sealed == "" {
+		stanza.Encryption.Sealed = string(text)
+	}
+	sealed, err := unarmor(stanza.Encryption.Sealed)
+	if err != nil {
+		return nil, fmt.Errorf("the sealed key %w", err)
+	}
+	return sealed, nil
 }
 
 // maxSealed bounds a sealed key in bytes. One recipient takes about 200.

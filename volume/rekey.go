@@ -103,11 +103,14 @@ func (r *rekey) run(ctx context.Context, want spec.Volume) error {
 			return err
 		}
 	}
+	if r.Recovery == "" {
+		if t := r.token; t.Keyslot == at && bytes.Equal(t.Sealed, r.Sealed) {
+			return nil
+		}
+		key = fresh
+	}
 	if err := r.record(ctx, at); err != nil {
 		return err
-	}
-	if r.Recovery == "" {
-		key = fresh
 	}
 	return r.empty(ctx, key, -1)
 }

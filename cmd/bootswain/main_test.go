@@ -37,6 +37,10 @@ func TestCommandLine(t *testing.T) {
 		"somebody else's":      {"config check -", "#!/bin/sh\n", 1, "", "no bootswain document"},
 		"no document":          {"config check /nonexistent", "", 1, "", "cannot read the document"},
 		"sealed to nobody":     {"seal", "", 2, "", "seal to whom?"},
+		"recovery key given":   {"key rotate data --recovery --sealed key", "", 2, "", "a recovery key is made anew"},
+		"to whom":              {"key rotate data --to age1nobody", "", 2, "", "--to is about the recovery key"},
+		"two keys on stdin":    {"key rotate data --sealed - --with-key", "", 2, "", "standard input cannot be both keys"},
+		"header without file":  {"key header backup data", "", 2, "", "accepts 2 arg(s), received 1"},
 		"sealed to a stranger": {"seal --to age1nobody --random", "", 1, "", "age1nobody"},
 	} {
 		var stdout, stderr bytes.Buffer

@@ -1,0 +1,195 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"io"
+
+	"filippo.io/age/armor"
+
+	"bootswain/internal/situation"
+	"bootswain/luks"
+	"bootswain/secret"
+	"bootswain/spec"
+	"bootswain/volume"
+)
+
+// RotateOptions say which key of a volume is replaced, and by what.
+type RotateOptions struct {
+	Name     string
+	Sealed   string // a file with the new key, as seal prints it, "-" for standard input; "" means the launch data's
+	Recovery bool   // replace the recovery key instead, by a new one
+	To       string // the recipient of the recovery key; "" means the launch data's
+	WithKey  bool   // a key that opens the volume now is on standard input
+}
+
+// RotateKey replaces a key of a volume that is up.
+func (a *Agent) RotateKey(ctx context.Context, o RotateOptions, stdin io.Reader) error {
+	if err := secret.LockMemory(); err != nil {
+		a.say("bootswain: %v; going on", err)
+	}
+	want, _, err := a.known(ctx, o.Name)
+	if err != nil {
+		return err
+	}
+	n, err := newKey(o, want.Encryption, stdin)
+	if err != nil {
+		return err
+	}
+	defer n.With.Destroy()
+	return a.alone(ctx, o.Name, func() error {
+		steps := 0
+		err := volume.Rekey(ctx, a.storage, want, n, func(p volume.Progress) { steps++; a.showProgress(p) })
+		switch {
+		case err != nil:
+			return err
+		case steps == 0:
+			a.say("%s: nothing to do: it has this key already. To make a new one: bootswain seal --to age1… --random", o.Name)
+		case o.Recovery:
+			a.say("%s: it has a new recovery key. To print it, sealed: bootswain key recovery %s", o.Name, o.Name)
+		default:
+			a.say("%s: it has a new key, which it holds itself; give it as volumes.%s.encryption.sealed in the launch data too.\nHeaders backed up before still open with the old key.", o.Name, o.Name)
+		}
+		return nil
+	})
+}
+
+// newKey is what the options ask for.
+func newKey(o RotateOptions, given spec.Encryption, stdin io.Reader) (n volume.NewKey, err error) {
+	switch {
+	case o.Recovery:
+		if n.Recovery = o.To; o.To == "" {
+			n.Recovery = given.Recovery
+		}
+		if n.Recovery == "" || n.Recovery == spec.NoRecovery {
+			return n, errors.New("sealed to whom? the launch data names no recipient: --to age1…")
+		}
+	case o.Sealed != "":
+		var text []byte
+		if text, err = readDocument(o.Sealed, stdin); err == nil {
+			n.Sealed, err = spec.ParseSealed(text)
+		}
+	default:
+		if n.Sealed = given.Sealed; len(n.Sealed) == 0 {
+			err = errors.New("which key? the launch data seals none: --sealed FILE, as bootswain seal prints it")
+		}
+	}
+	if err == nil && o.WithKey {
+		n.With, err = readKey(stdin)
+	}
+	return n, err
+}
+
+// Unlock brings a volume up with a key from outside. It makes nothing new.
+func (a *Agent) Unlock(ctx context.Context, name string, recovery bool, stdin io.Reader) error {
+	if err := secret.LockMemory(); err != nil {
+		a.say("bootswain: %v; going on", err)
+	}
+	want, mysql, err := a.known(ctx, name)
+	if err != nil {
+		return err
+	}
+	want.Create = spec.CreateNever
+	key, err := readKey(stdin)
+	if err != nil {
+		return err
+	}
+	defer key.Destroy()
+	host, with := *a.storage, *a
+	host.Keys, with.storage = brought{key}, &host
+	err = with.applyVolume(ctx, want, mysql)
+	if !errors.Is(err, luks.ErrWrongKey) {
+		return err
+	}
+	what := "key"
+	if recovery {
+		what = "recovery key"
+	}
+	return &situation.Situation{Word: situation.Locked, Subject: name, Cause: err,
+		Text: "the " + what + " on standard input does not unlock it. Data untouched.",
+		Next: "bootswain key recovery " + name + " prints the ciphertext of its recovery key"}
+}
+
+// brought is a key from outside; it takes the place of whatever is sealed.
+type brought struct{ key *secret.Key }
+
+// Unseal returns a copy, which its user destroys.
+func (b brought) Unseal(context.Context, []byte) (k *secret.Key, err error) {
+	err = b.key.Use(func(raw []byte) error {
+		k, err = secret.New(append([]byte(nil), raw...))
+		return err
+	})
+	return k, err
+}
+
+// RecoveryKey prints the ciphertext of a volume's recovery key, armored.
+func (a *Agent) RecoveryKey(ctx context.Context, name string) error {
+	want, _, err := a.known(ctx, name)
+	if err != nil {
+		return err
+	}
+	want.Create = spec.CreateNever // no device need be proven blank
+	s, err := volume.Observe(ctx, a.storage, want)
+	if err != nil {
+		return err
+	}
+	if s.Token == nil || s.Token.Recovery == nil {
+		text := "it has no recovery key."
+		if s.Token == nil {
+			text = "no header of it can be read."
+		}
+		return &situation.Situation{Word: situation.Failed, Subject: name, Text: text,
+			Next: "bring it up, then: bootswain key rotate " + name + " --recovery --to age1…"}
+	}
+	w := armor.NewWriter(a.out)
+	if _, err := w.Write(s.Token.Recovery.Sealed); err != nil {
+		return err
+	}
+	return w.Close()
+}
+
+// BackUpHeader writes a volume's LUKS header to a file.
+func (a *Agent) BackUpHeader(ctx context.Context, name, file string) error {
+	return a.aboutHeader(ctx, name, func(want spec.Volume) error {
+		if err := volume.BackUpHeader(ctx, a.storage, want, file); err != nil {
+			return err
+		}
+		a.say("%s: its LUKS header is in %s, with its keys, wrapped. Keep it off this machine; who has it and a key that it was made with can open %s.", name, file, name)
+		return nil
+	})
+}
+
+// RestoreHeader writes a backup over the LUKS header of a volume that is down.
+func (a *Agent) RestoreHeader(ctx context.Context, name, file string) error {
+	return a.aboutHeader(ctx, name, func(want spec.Volume) error {
+		if err := volume.RestoreHeader(ctx, a.storage, want, file, a.showProgress); err != nil {
+			return err
+		}
+		a.say("%s: its header is that of the backup, and its keys are those of that time.\n  next: bootswain up %s", name, name)
+		return nil
+	})
+}
+
+func (a *Agent) aboutHeader(ctx context.Context, name string, do func(spec.Volume) error) error {
+	if err := secret.LockMemory(); err != nil {
+		a.say("bootswain: %v; going on", err)
+	}
+	want, _, err := a.known(ctx, name)
+	if err != nil {
+		return err
+	}
+	return a.alone(ctx, name, func() error { return do(want) })
+}
+
+// alone does something to a volume in turn with the daemon.
+func (a *Agent) alone(ctx context.Context, name string, do func() error) error {
+	release, err := a.volumeLock(name).take(ctx, func(holder string) { a.say("waiting for %s", holder) })
+	if err != nil {
+		return err
+	}
+	defer release()
+	if err := do(); err != nil {
+		return named(err, name)
+	}
+	return nil
+}
