@@ -3,9 +3,12 @@ package agent
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
+	"os"
 
 	"filippo.io/age/armor"
+	"golang.org/x/term"
 
 	"bootswain/internal/situation"
 	"bootswain/luks"
@@ -75,7 +78,7 @@ func newKey(o RotateOptions, given spec.Encryption, stdin io.Reader) (n volume.N
 		}
 	}
 	if err == nil && o.WithKey {
-		n.With, err = readKey(stdin)
+		n.With, err = broughtKey(stdin)
 	}
 	return n, err
 }
@@ -90,7 +93,7 @@ func (a *Agent) Unlock(ctx context.Context, name string, recovery bool, stdin io
 		return err
 	}
 	want.Create = spec.CreateNever
-	key, err := readKey(stdin)
+	key, err := broughtKey(stdin)
 	if err != nil {
 		return err
 	}
@@ -110,13 +113,28 @@ func (a *Agent) Unlock(ctx context.Context, name string, recovery bool, stdin io
 		Next: "bootswain key recovery " + name + " prints the ciphertext of its recovery key"}
 }
 
+// broughtKey reads a key as it is, or asks for it on a terminal, where nobody
+// types anything but a passphrase.
+func broughtKey(stdin io.Reader) (*secret.Key, error) {
+	if f, ok := stdin.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
+		fmt.Fprint(os.Stderr, "key: ")
+		b, err := term.ReadPassword(int(f.Fd()))
+		fmt.Fprintln(os.Stderr)
+		if err != nil {
+			return nil, fmt.Errorf("cannot read the key: %w", err)
+		}
+		return secret.Brought(b)
+	}
+	return readKey(stdin, secret.Brought)
+}
+
 // brought is a key from outside; it takes the place of whatever is sealed.
 type brought struct{ key *secret.Key }
 
 // Unseal returns a copy, which its user destroys.
 func (b brought) Unseal(context.Context, []byte) (k *secret.Key, err error) {
 	err = b.key.Use(func(raw []byte) error {
-		k, err = secret.New(append([]byte(nil), raw...))
+		k, err = secret.Brought(append([]byte(nil), raw...))
 		return err
 	})
 	return k, err

@@ -38,7 +38,7 @@ func keyFor(o SealOptions, stdin io.Reader) (*secret.Key, error) {
 	if o.Random {
 		return secret.Random(), nil
 	}
-	k, err := readKey(stdin)
+	k, err := readKey(stdin, secret.New)
 	if errors.Is(err, errNoKey) {
 		return nil, fmt.Errorf("%w; to make one: --random", err)
 	}
@@ -48,7 +48,7 @@ func keyFor(o SealOptions, stdin io.Reader) (*secret.Key, error) {
 var errNoKey = errors.New("no key on standard input")
 
 // readKey reads a key as it is, and keeps no copy of it.
-func readKey(stdin io.Reader) (*secret.Key, error) {
+func readKey(stdin io.Reader, of func([]byte) (*secret.Key, error)) (*secret.Key, error) {
 	b := make([]byte, secret.MaxSize+1)
 	defer clear(b)
 	switch n, err := io.ReadFull(stdin, b); {
@@ -57,6 +57,6 @@ func readKey(stdin io.Reader) (*secret.Key, error) {
 	case err != nil && !errors.Is(err, io.ErrUnexpectedEOF):
 		return nil, fmt.Errorf("cannot read the key: %w", err)
 	default:
-		return secret.New(b[:n])
+		return of(b[:n])
 	}
 }

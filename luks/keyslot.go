@@ -2,6 +2,7 @@ package luks
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"reflect"
@@ -42,6 +43,7 @@ func AddKey(ctx context.Context, r run.Runner, device string, keyslot int, key, 
 func RemoveKey(ctx context.Context, r run.Runner, device string, keyslot int, key []byte) error {
 	// cryptsetup asks for that too, but lets the last keyslot go by its own key.
 	switch opens, err := Keyslot(device, key); {
+	case errors.Is(err, ErrWrongKey): // it may be one that a person added
 	case err != nil:
 		return err
 	case opens == keyslot:
@@ -50,12 +52,26 @@ func RemoveKey(ctx context.Context, r run.Runner, device string, keyslot int, ke
 	return cryptsetup(ctx, r, key, "luksKillSlot", "--key-file=-", device, strconv.Itoa(keyslot))
 }
 
+// Try tells whether a key opens the volume, one that a person chose too. It
+// makes no mapping.
+func Try(ctx context.Context, r run.Runner, device string, key []byte) error {
+	return cryptsetup(ctx, r, key, "open", "--test-passphrase", "--type", "luks2", "--key-file=-", "--disable-external-tokens", device)
+}
+
 // Keyslot returns which keyslot of the device, or of a file that holds a copy
-// of its header, the key opens; ErrWrongKey if it opens none. It makes no
+// of its header, a random key opens; ErrWrongKey if it opens none. It makes no
 // mapping, and asks luks.go instead of cryptsetup: that a key was added well is
 // told by another program than the one that added it, from what is on the disk.
-// It reads the primary copy of the header only, so the caller has seen both.
+// Keyslots of people's passphrases are left out, since trying one can take a
+// gigabyte of memory.
 func Keyslot(device string, key []byte) (keyslot int, err error) {
+	h, err := ReadHeader(device)
+	if err != nil {
+		return 0, err
+	}
+	if !h.Whole() { // luks.go reads the primary copy only
+		return 0, fmt.Errorf("cannot read the keyslots on %s: the copies of its header differ", device)
+	}
 	// luks.go trusts the numbers in a header.
 	defer func() {
 		if p := recover(); p != nil {
@@ -68,6 +84,9 @@ func Keyslot(device string, key []byte) (keyslot int, err error) {
 	}
 	defer d.Close()
 	for _, n := range d.Slots() {
+		if !h.quick(n) {
+			continue
+		}
 		volume, err := d.UnsealVolume(n, key)
 		if errors.Is(err, luksgo.ErrPassphraseDoesNotMatch) {
 			continue
@@ -79,6 +98,13 @@ func Keyslot(device string, key []byte) (keyslot int, err error) {
 		return n, nil
 	}
 	return 0, fmt.Errorf("%s: %w", device, ErrWrongKey)
+}
+
+// quick tells whether a keyslot takes no time and memory to try, as those of
+// random keys.
+func (h *Header) quick(n int) bool {
+	var slot struct{ KDF struct{ Type string } }
+	return json.Unmarshal(h.keyslots[strconv.Itoa(n)], &slot) == nil && slot.KDF.Type == "pbkdf2"
 }
 
 // zero clears the key that encrypts the data, which luks.go keeps in a field of

@@ -63,6 +63,12 @@ func TestKeyslots(t *testing.T) {
 		t.Errorf("the last key is removed: %v", err)
 	}
 	expect("removed,", "- 7 -")
+	if err := luks.Try(ctx, m, path, second); err != nil {
+		t.Error(err)
+	}
+	if err := luks.Try(ctx, m, path, first); !errors.Is(err, luks.ErrWrongKey) {
+		t.Errorf("the removed key: %v", err)
+	}
 	if all := strings.Join(m.Commands, "\n"); strings.Contains(all, "canary") {
 		t.Errorf("a key is among the arguments: %s", all)
 	}
@@ -89,6 +95,7 @@ func TestKeyslotOfDamage(t *testing.T) {
 	}
 	for name, b := range map[string][]byte{
 		"empty": nil, "no header": make([]byte, 1<<20), "cut off": whole[:20<<10],
+		"older second copy":                 edited(whole, `"pad":`, `"pad":0,"was":`),
 		"a digest that luks.go cannot take": edited(whole, `"digests":{"0":{"digest":"`, `"digests":{"0":{"digest":"AAAA`),
 	} {
 		path := filepath.Join(t.TempDir(), "header")

@@ -48,6 +48,17 @@ func New(b []byte) (*Key, error) {
 	return keep(append([]byte(nil), b...)), nil
 }
 
+// Brought makes a Key of what a person brings to open what is there, which may
+// be a short passphrase, and zeroes the bytes where they were. It never becomes
+// a volume's key.
+func Brought(b []byte) (*Key, error) {
+	defer clear(b)
+	if len(b) == 0 || len(b) > MaxSize {
+		return nil, fmt.Errorf("cannot use a key of %d bytes: want 1 to %d", len(b), MaxSize)
+	}
+	return keep(append([]byte(nil), b...)), nil
+}
+
 // Random makes a key of 64 random bytes.
 func Random() *Key {
 	own := make([]byte, RandomSize)

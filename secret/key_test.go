@@ -118,3 +118,16 @@ func TestKeyLife(t *testing.T) {
 		}
 	}
 }
+
+func TestBrought(t *testing.T) {
+	for size, want := range map[int]string{0: "cannot use a key of 0 bytes: want 1 to 4096", 1: "", MaxSize: "", MaxSize + 1: "cannot use a key of 4097 bytes"} {
+		b := bytes.Repeat([]byte("k"), size)
+		_, err := Brought(b)
+		if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("%d bytes: %v, want %q", size, err, want)
+		}
+		if bytes.ContainsRune(b, 'k') {
+			t.Errorf("%d bytes are left where they were", size)
+		}
+	}
+}

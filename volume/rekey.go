@@ -130,8 +130,12 @@ func (r *rekey) fresh(ctx context.Context) (*secret.Key, error) {
 // present returns a key that opens the volume now.
 func (r *rekey) present(ctx context.Context, want spec.Volume) (*secret.Key, error) {
 	if r.With != nil {
-		at, err := r.opens(r.With)
-		if err == nil && at < 0 {
+		_, path, err := r.target()
+		if err != nil {
+			return nil, err
+		}
+		err = r.With.Use(func(k []byte) error { return luks.Try(ctx, r.host().Run, path, k) })
+		if errors.Is(err, luks.ErrWrongKey) {
 			err = r.s.locked("bring a key that does: bootswain key recovery "+r.s.Name, "the key that was brought does not unlock it")
 		}
 		return r.With, err

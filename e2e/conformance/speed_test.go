@@ -26,3 +26,17 @@ func TestSpeed(t *testing.T) {
 		Args: []string{"-test.run=^TestSpeedThree$", "-test.timeout=1h", "-speed=5"},
 	})
 }
+
+// TestSpeedFlags compares dm-crypt's flags: on one processor, whose clock counts
+// instructions, and on two.
+func TestSpeedFlags(t *testing.T) {
+	if os.Getenv("BOOTSWAIN_BENCH") == "" {
+		t.Skip("make bench-storage runs it")
+	}
+	for _, counted := range []bool{true, false} {
+		inGuest(t, image.MicroRun{
+			Disks: disks(t, 176<<20, 176<<20), Counted: counted, Timeout: time.Hour,
+			Args: []string{"-test.run=^TestSpeedFlags$", "-test.timeout=1h", "-speed=5"},
+		})
+	}
+}

@@ -50,7 +50,7 @@ func (m *Machine) cryptsetup(c run.Cmd, options map[string]string, words []strin
 	case "luksHeaderRestore":
 		return m.restoreHeader(c, options, words[1])
 	case "open":
-		return m.openCrypt(c, words[1], words[2])
+		return m.openCrypt(c, options, words[1:])
 	case "close":
 		return m.closeCrypt(c, words[1])
 	}
@@ -109,7 +109,11 @@ func (m *Machine) token(c run.Cmd, options map[string]string, path string) error
 	return m.writeHeader(n.file, h)
 }
 
-func (m *Machine) openCrypt(c run.Cmd, path, name string) error {
+func (m *Machine) openCrypt(c run.Cmd, options map[string]string, words []string) error {
+	path, name := words[0], ""
+	if len(words) > 1 {
+		name = words[1]
+	}
 	n, err := m.device(c, 4, path)
 	if err != nil {
 		return err
@@ -121,10 +125,12 @@ func (m *Machine) openCrypt(c run.Cmd, path, name string) error {
 	switch {
 	case h == nil:
 		return exit(c, 1, "Device %s is not a valid LUKS device.", path)
-	case m.find(m.path("dev/mapper", name)) != nil:
+	case name != "" && m.find(m.path("dev/mapper", name)) != nil:
 		return exit(c, 5, "Device %s already exists.", name)
 	case h.unlock(n.file, c.Stdin, -1) < 0:
 		return exit(c, 2, "No key available with this passphrase.")
+	case has(options, "--test-passphrase"):
+		return nil
 	}
 	return m.all(func() error {
 		for i := 0; ; i++ {
