@@ -57,7 +57,8 @@ func (s State) rekeyable(want spec.Volume) error {
 	case len(s.Missing) > 0:
 		return s.waiting()
 	case s.HeaderErr != nil || s.TokenErr != nil:
-		return s.refused("restore its LUKS header", "%v; nothing written", errors.Join(s.HeaderErr, s.TokenErr))
+		cause := errors.Join(s.HeaderErr, s.TokenErr)
+		return s.failed(cause, "bootswain key header restore", "%v; nothing written", cause)
 	case path == "" || s.Header == nil || !s.ready():
 		return s.failed(nil, "bootswain apply "+s.Name, "it is not up; nothing written")
 	case len(s.Header.Requirements) > 0:
@@ -160,7 +161,7 @@ func (r *rekey) present(ctx context.Context, want spec.Volume) (*secret.Key, err
 	if len(locked) > 0 {
 		return nil, locked[0]
 	}
-	return nil, r.s.locked("bring one that does: --with-key", "neither its own key nor the launch data's unlocks it")
+	return nil, r.s.locked("bring one that does: --with-key", "neither its own key nor the launch data's opens keyslot %d", r.token.Keyslot)
 }
 
 // opens returns the keyslot that a key opens, or -1.

@@ -192,7 +192,7 @@ func cutRekey(t *testing.T, n, at int, change NewKey) (cut bool) {
 		t.Fatalf("cut at %d: the row is %q", at, got)
 	}
 	recovery := recoveryKey(t, s.Token)
-	if _, err := opens(s, recovery); err != nil {
+	if err := opens(s, recovery); err != nil {
 		t.Fatalf("cut at %d: the recovery key in the token: %v", at, err)
 	}
 	if at%2 == 0 && change.Sealed != nil {
@@ -203,20 +203,19 @@ func cutRekey(t *testing.T, n, at int, change NewKey) (cut bool) {
 	}
 	m.Reboot()
 	s = converged(t, m, plain)
-	if _, err := opens(s, own); err != nil {
+	if err := opens(s, own); err != nil {
 		t.Fatalf("cut at %d: a person's own key: %v", at, err)
 	}
 	if s.Header.Keyslots != 3 || len(s.Token.Spare) != 0 || change.Sealed != nil && string(s.Token.Sealed) != string(change.Sealed) {
 		t.Fatalf("cut at %d: %d keyslots, token %+v", at, s.Header.Keyslots, s.Token)
 	}
-	if _, err := opens(s, recoveryKey(t, s.Token)); err != nil {
+	if err := opens(s, recoveryKey(t, s.Token)); err != nil {
 		t.Fatalf("cut at %d: the recovery key in the token, in the end: %v", at, err)
 	}
 	return cut
 }
 
-func opens(s State, k *secret.Key) (at int, err error) {
+func opens(s State, k *secret.Key) error {
 	_, path, _ := s.target()
-	err = k.Use(func(b []byte) error { at, err = luks.Keyslot(path, b); return err })
-	return at, err
+	return k.Use(func(b []byte) error { _, err := luks.Keyslot(path, b); return err })
 }

@@ -14,15 +14,13 @@ func unlockCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "unlock NAME < KEY",
 		Short: "Bring a volume up with a key from outside",
-		Long: `Bring the volume NAME up with the key on standard input, as it is. For the
-recovery key:
+		Long: `Bring the volume NAME up with the key on standard input, as it is; a terminal is
+asked for a passphrase. The recovery key comes from where its offline identity is:
 
-  bootswain key recovery NAME > recovery.age     here
-  age -d -i offline.key recovery.age > key       where the offline identity is
-  bootswain unlock NAME --recovery < key         here
+  ssh HOST sudo bootswain key recovery NAME > recovery.age
+  age -d -i IDENTITY recovery.age | ssh HOST sudo bootswain unlock NAME --recovery
 
-Then give the volume a key that this image can unseal:
-bootswain key rotate NAME --sealed FILE --with-key < key`,
+Then give the volume a key that its image can unseal: key rotate --with-key.`,
 		Args: usage(cobra.ExactArgs(1)),
 		RunE: func(c *cobra.Command, args []string) error {
 			a, err := newAgent(c)
