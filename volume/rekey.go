@@ -124,7 +124,9 @@ func (r *rekey) fresh(ctx context.Context) (*secret.Key, error) {
 	}
 	k := secret.Random()
 	var err error
-	r.Sealed, err = secret.Seal([]string{r.Recovery}, k)
+	if r.Sealed, err = secret.Seal([]string{r.Recovery}, k); err != nil {
+		k.Destroy()
+	}
 	return k, err
 }
 

@@ -215,6 +215,29 @@ func cutRekey(t *testing.T, n, at int, change NewKey) (cut bool) {
 	return cut
 }
 
+// TestCutFirstBootWithRecovery cuts the power at every step of making a volume
+// with a recovery key: in the end the one in the token opens it.
+func TestCutFirstBootWithRecovery(t *testing.T) {
+	t.Parallel()
+	want := wanted(1)
+	want.Encryption.Recovery = offline.Recipient().String()
+	for at, cut := 20, true; cut; at++ { // TestCutFirstBoot has what is before
+		m := fakehost.New(t)
+		m.Create(diskSize, volumeIDs(1)...)
+		m.CutAfter(at)
+		_, err := Converge(t.Context(), hostOf(m), want, nil)
+		if cut = m.WasCut(); (err != nil) != cut {
+			t.Fatalf("cut at %d: %v, %v", at, cut, err)
+		}
+		m.Reboot()
+		m.CutAfter(0)
+		s := converged(t, m, want)
+		if err := opens(s, recoveryKey(t, s.Token)); err != nil || s.Header.Keyslots != 2 {
+			t.Fatalf("cut at %d: %v, %d keyslots", at, err, s.Header.Keyslots)
+		}
+	}
+}
+
 func opens(s State, k *secret.Key) error {
 	_, path, _ := s.target()
 	return k.Use(func(b []byte) error { _, err := luks.Keyslot(path, b); return err })
