@@ -5,11 +5,17 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
+	"maps"
+	"os"
 	"reflect"
+	"slices"
 	"strconv"
 
 	luksgo "github.com/anatol/luks.go"
+	"golang.org/x/sys/unix"
 
+	"bootswain/internal/direct"
 	"bootswain/internal/run"
 )
 
@@ -78,15 +84,18 @@ func Keyslot(device string, key []byte) (keyslot int, err error) {
 			keyslot, err = 0, fmt.Errorf("cannot read the keyslots on %s: %v", device, p)
 		}
 	}()
-	d, err := luksgo.Open(device)
+	slots := h.quickKeyslots()
+	f, err := h.inMemory(device, slots)
+	if err != nil {
+		return 0, fmt.Errorf("cannot read the keyslots on %s: %w", device, err)
+	}
+	defer f.Close()
+	d, err := luksgo.Open(fmt.Sprintf("/proc/self/fd/%d", f.Fd()))
 	if err != nil {
 		return 0, fmt.Errorf("cannot read the keyslots on %s: %w", device, err)
 	}
 	defer d.Close()
-	for _, n := range d.Slots() {
-		if !h.quick(n) {
-			continue
-		}
+	for n := range slots {
 		volume, err := d.UnsealVolume(n, key)
 		if errors.Is(err, luksgo.ErrPassphraseDoesNotMatch) {
 			continue
@@ -100,11 +109,57 @@ func Keyslot(device string, key []byte) (keyslot int, err error) {
 	return 0, fmt.Errorf("%s: %w", device, ErrWrongKey)
 }
 
-// quick tells whether a keyslot takes no time and memory to try, as those of
-// random keys.
-func (h *Header) quick(n int) bool {
-	var slot struct{ KDF struct{ Type string } }
-	return json.Unmarshal(h.keyslots[strconv.Itoa(n)], &slot) == nil && slot.KDF.Type == "pbkdf2"
+// area is where the material of a keyslot stands.
+type area struct {
+	Offset int64 `json:"offset,string"`
+	Size   int64 `json:"size,string"`
+}
+
+// quickKeyslots returns the keyslots that take no time and memory to try, as
+// those of random keys.
+func (h *Header) quickKeyslots() map[int]area {
+	quick := map[int]area{}
+	for name, raw := range h.keyslots {
+		var slot struct {
+			KDF  struct{ Type string }
+			Area area
+		}
+		n, err := strconv.Atoi(name)
+		if err == nil && json.Unmarshal(raw, &slot) == nil && slot.KDF.Type == "pbkdf2" {
+			quick[n] = slot.Area
+		}
+	}
+	return quick
+}
+
+// inMemory copies the header and the material of keyslots to a file in memory,
+// past the page cache and within the time limit for reading, neither of which
+// luks.go knows.
+func (h *Header) inMemory(device string, slots map[int]area) (*os.File, error) {
+	d, err := direct.Open(device)
+	if err != nil {
+		return nil, err
+	}
+	defer d.Close()
+	fd, err := unix.MemfdCreate("luks-header", unix.MFD_CLOEXEC)
+	if err != nil {
+		return nil, err
+	}
+	f := os.NewFile(uintptr(fd), "luks-header")
+	err = f.Truncate(h.DataOffset)
+	for _, a := range append(slices.Collect(maps.Values(slots)), area{Size: h.size}) {
+		if a.Offset < 0 || a.Size < 0 || a.Size > dataOffset || a.Offset+a.Size > h.DataOffset {
+			err = errors.Join(err, fmt.Errorf("%d bytes at byte %d are not in front of the data", a.Size, a.Offset))
+			continue
+		}
+		_, copied := io.Copy(io.NewOffsetWriter(f, a.Offset), io.NewSectionReader(d, a.Offset, a.Size))
+		err = errors.Join(err, copied)
+	}
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	return f, nil
 }
 
 // zero clears the key that encrypts the data, which luks.go keeps in a field of
