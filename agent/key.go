@@ -151,13 +151,12 @@ func (a *Agent) RecoveryKey(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
-	if s.Token == nil || s.Token.Recovery == nil {
-		text := "it has no recovery key."
-		if s.Token == nil {
-			text = "no header of it can be read."
-		}
-		return &situation.Situation{Word: situation.Failed, Subject: name, Text: text,
-			Next: "bring it up, then: bootswain key rotate " + name + " --recovery --to age1…"}
+	switch {
+	case s.Token == nil:
+		return &situation.Situation{Word: situation.Failed, Subject: name, Text: "no header of it can be read.", Next: "bootswain plan " + name + " says why"}
+	case s.Token.Recovery == nil:
+		return &situation.Situation{Word: situation.Failed, Subject: name, Text: "it has no recovery key.",
+			Next: "to make one: bootswain key rotate " + name + " --recovery --to age1…"}
 	}
 	w := armor.NewWriter(a.out)
 	if _, err := w.Write(s.Token.Recovery.Sealed); err != nil {

@@ -146,7 +146,7 @@ func (s State) closed() error {
 	case s.Conflict != "":
 		return s.refused("fix ebs so that every device is named once", "%s; nothing written", s.Conflict)
 	case len(s.Missing) > 0:
-		return s.waiting()
+		return s.incomplete()
 	case s.Mapping != nil || s.Orphan != nil || len(s.Mounts) > 0 || s.OtherUser != "":
 		return s.refused("bootswain down "+s.Name, "it is open; nothing written")
 	case s.striped() && s.members() != nil:

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"bootswain/internal/situation"
 	"bootswain/luks"
@@ -55,7 +56,7 @@ func (s State) rekeyable(want spec.Volume) error {
 	_, path, _ := s.target()
 	switch {
 	case len(s.Missing) > 0:
-		return s.waiting()
+		return s.incomplete()
 	case s.HeaderErr != nil || s.TokenErr != nil:
 		cause := errors.Join(s.HeaderErr, s.TokenErr)
 		return s.failed(cause, "bootswain key header restore", "%v; nothing written", cause)
@@ -65,6 +66,14 @@ func (s State) rekeyable(want spec.Volume) error {
 		return s.unusable(want)
 	}
 	return nil
+}
+
+// incomplete is a volume whose devices are not all there, for who asked for
+// something that nobody tries again.
+func (s State) incomplete() error {
+	waiting := s.waiting()
+	waiting.Next = "attach " + strings.Join(s.Missing, ", ") + ", and give the command again"
+	return waiting
 }
 
 // rekey is the change of one key.
