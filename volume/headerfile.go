@@ -192,6 +192,9 @@ func (r *restore) run(ctx context.Context, want spec.Volume) error {
 	if err := luks.Restore(ctx, r.host().Run, path, r.file); err != nil {
 		return err
 	}
+	if err := filesystem.Sync(path); err != nil {
+		return err
+	}
 	if now, err := r.header.Area(path); err != nil || !bytes.Equal(now, r.area) {
 		return errors.Join(fmt.Errorf("the header on %s does not read back as it was written", path), err)
 	}

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"bootswain/filesystem"
 	"bootswain/internal/situation"
 	"bootswain/luks"
 	"bootswain/secret"
@@ -255,9 +256,15 @@ func (r *rekey) empty(ctx context.Context, key *secret.Key, but int) error {
 	return r.put(ctx, "note in the header that nothing is left to be done", t)
 }
 
-// put writes a token.
+// put writes a token, and returns when it is on the devices: what comes next
+// relies on it, and a power cut could keep the later of two writes alone.
 func (r *rekey) put(ctx context.Context, what string, t luks.Token) error {
-	err := r.write(what, func(path string) error { return luks.SetToken(ctx, r.host().Run, path, t) })
+	err := r.write(what, func(path string) error {
+		if err := luks.SetToken(ctx, r.host().Run, path, t); err != nil {
+			return err
+		}
+		return filesystem.Sync(path)
+	})
 	if err == nil {
 		r.token = t
 	}

@@ -11,6 +11,7 @@ import (
 	"filippo.io/age"
 
 	"bootswain/internal/fakehost"
+	"bootswain/internal/run"
 	"bootswain/internal/situation"
 	"bootswain/luks"
 	"bootswain/secret"
@@ -234,6 +235,33 @@ func TestCutFirstBootWithRecovery(t *testing.T) {
 		s := converged(t, m, want)
 		if err := opens(s, recoveryKey(t, s.Token)); err != nil || s.Header.Keyslots != 2 {
 			t.Fatalf("cut at %d: %v, %d keyslots", at, err, s.Header.Keyslots)
+		}
+	}
+}
+
+// lazy says that it added a key, and did not.
+type lazy struct{ run.Runner }
+
+func (l lazy) Run(ctx context.Context, c run.Cmd) ([]byte, error) {
+	if c.Args[0] == "luksAddKey" {
+		return nil, nil
+	}
+	return l.Runner.Run(ctx, c)
+}
+
+// TestRekeyVerifies: a key that does not open the volume never takes the place
+// of one that does.
+func TestRekeyVerifies(t *testing.T) {
+	m := fakehost.New(t)
+	m.Create(diskSize, volumeIDs(1)...)
+	converged(t, m, wanted(1))
+	for name, change := range map[string]NewKey{"key": {Sealed: []byte("sealed:two")}, "recovery": {Recovery: offline.Recipient().String()}} {
+		h := hostOf(m)
+		h.Run = lazy{m}
+		says(t, Rekey(t.Context(), h, wanted(1), change, nil), situation.Failed, luks.ErrWrongKey.Error())
+		s := converged(t, m, wanted(1))
+		if err := opens(s, key(t, "sealed:one")); err != nil || string(s.Token.Sealed) != "sealed:one" || s.Token.Recovery != nil {
+			t.Errorf("%s: %v, token %+v", name, err, s.Token)
 		}
 	}
 }
