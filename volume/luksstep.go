@@ -135,7 +135,11 @@ func (o *open) Apply(ctx context.Context) error {
 	if len(locked) == 0 {
 		return errors.New("there is no key for it")
 	}
-	return join(locked)
+	all := join(locked)
+	if o.s.Token != nil && o.s.Token.Recovery != nil {
+		all.Next += "; or with the recovery key: bootswain unlock " + o.s.Name + " --recovery"
+	}
+	return all
 }
 
 // try opens with one key. A key that cannot be had or does not fit is a
@@ -158,7 +162,7 @@ func (o *open) try(ctx context.Context, path string, sealed []byte) (*situation.
 }
 
 // join makes one sentence of the reasons why each key failed.
-func join(all []*situation.Situation) error {
+func join(all []*situation.Situation) *situation.Situation {
 	var texts []string
 	for _, s := range all {
 		texts = append(texts, strings.TrimSuffix(s.Text, ". Data untouched."))

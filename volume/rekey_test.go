@@ -97,6 +97,11 @@ note in the header that nothing is left to be done` {
 		t.Errorf("said:\n%s", got)
 	}
 	b.reboot(t)
+	h := b.host()
+	h.Keys = ringWithout("sealed:two") // the launch data's is out of date
+	_, err := Converge(t.Context(), h, want, nil)
+	says(t, err, situation.Locked, "; or with the recovery key: bootswain unlock data --recovery")
+	b.reboot(t)
 	one, two := key(t, "sealed:one"), key(t, "sealed:two")
 	if opensWith(t, b, brought{one}) || !opensWith(t, b, brought{two}) || !opensWith(t, b, brought{recovery}) {
 		t.Error("want that the new key and the recovery key open it, and no other")
@@ -106,9 +111,7 @@ note in the header that nothing is left to be done` {
 		t.Errorf("token %+v, %d keyslots", s.Token, s.Header.Keyslots)
 	}
 	// The identity is lost: the recovery key lets a new key in, and a new recovery key.
-	h := b.host()
-	h.Keys = ringWithout("sealed:two")
-	err := Rekey(t.Context(), h, want, NewKey{Sealed: []byte("sealed:three")}, nil)
+	err = Rekey(t.Context(), h, want, NewKey{Sealed: []byte("sealed:three")}, nil)
 	says(t, err, situation.Locked, "the key is sealed to another recipient")
 	if err := Rekey(t.Context(), h, want, NewKey{Sealed: []byte("sealed:three"), With: recovery}, nil); err != nil {
 		t.Fatal(err)
