@@ -167,6 +167,9 @@ func (v view) sentence() *situation.Situation {
 	case !v.passed:
 		return &situation.Situation{Word: situation.Working, Subject: v.want.Name, Text: "being looked at.", Next: "nothing; goes on by itself"}
 	}
+	if worn := v.state.Worn(); worn != nil {
+		return worn
+	}
 	return &situation.Situation{Word: situation.Ready, Subject: v.want.Name, Text: "mounted on " + v.want.Mount + "."}
 }
 

@@ -128,5 +128,8 @@ func FuzzSuperblock(f *testing.F) {
 		if sb != nil && (sb.Type == "" || len(sb.UUID) != 36 || sb.Size < 0) {
 			t.Errorf("superblock is %+v", sb)
 		}
+		if name, err := Trace(bytes.NewReader(disk), int64(len(disk))); name != "" && err != nil {
+			t.Errorf("both %q and %v", name, err)
+		}
 	})
 }

@@ -18,9 +18,10 @@ type Signature struct {
 	Label  string
 }
 
-// String returns the signature as people read it: ext4 "backup" 5e1f….
+// String returns the signature as people read it: ext4 "backup" 5e1f…, or MBR
+// partition table.
 func (s Signature) String() string {
-	text := s.Type
+	text := s.words()
 	if s.Label != "" {
 		text += fmt.Sprintf(" %q", s.Label)
 	}

@@ -80,8 +80,9 @@ func TestSignaturesErrors(t *testing.T) {
 
 func TestSignatureString(t *testing.T) {
 	for want, s := range map[string]Signature{
-		`ext4 "backup" 5e1f`: {Type: "ext4", Label: "backup", UUID: "5e1f"},
-		"gpt":                {Type: "gpt"},
+		`ext4 "backup" 5e1f`:  {Type: "ext4", Label: "backup", UUID: "5e1f"},
+		"btrfs":               {Type: "btrfs"},
+		"MBR partition table": {Type: "dos"},
 	} {
 		if s.String() != want {
 			t.Errorf("String() = %s, want %s", s, want)

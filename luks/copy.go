@@ -40,7 +40,7 @@ const (
 
 // readCopy reads one copy. It returns nil where there is none or it is not
 // whole, and says in seen whether it at least begins like one. An error means
-// that the device could not be read.
+// that the device could not be read, or is ErrNewer.
 func readCopy(r io.ReaderAt, at int64, magic []byte) (h *Header, seen bool, err error) {
 	b, err := readFull(r, at, binarySize)
 	if err != nil || !bytes.HasPrefix(b, magic) {
@@ -51,7 +51,7 @@ func readCopy(r io.ReaderAt, at int64, magic []byte) (h *Header, seen bool, err 
 		return &Header{Version: 1, UUID: text(b[atUUID:], 40)}, true, nil
 	case 2:
 	default:
-		return nil, true, nil
+		return nil, true, ErrNewer
 	}
 	size := binary.BigEndian.Uint64(b[atSize:])
 	if size < minHeaderSize || size > maxHeaderSize || size&(size-1) != 0 || binary.BigEndian.Uint64(b[atOffset:]) != uint64(at) {

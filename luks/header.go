@@ -14,6 +14,7 @@ import (
 var (
 	ErrNone    = errors.New("no LUKS header")
 	ErrDamaged = errors.New("no copy of the LUKS header is whole")
+	ErrNewer   = errors.New("the LUKS header is of a version that this bootswain does not know")
 )
 
 // Header is what stands in a LUKS header. The format is the LUKS2 on-disk
@@ -78,8 +79,9 @@ func (h *Header) Token() (*Token, error) {
 }
 
 // ReadHeader reads both copies of the header on a device. It returns ErrNone
-// where no copy begins like a LUKS header and ErrDamaged where one does and
-// none is whole; any other error means that the device could not be read.
+// where no copy begins like a LUKS header, ErrDamaged where one does and none is
+// whole, and ErrNewer where one has a version that is neither 1 nor 2 and none is
+// whole; any other error means that the device could not be read.
 func ReadHeader(device string) (*Header, error) {
 	f, err := direct.Open(device) // what is on the device, not what was cached of it
 	if err != nil {
@@ -98,7 +100,8 @@ func ReadHeader(device string) (*Header, error) {
 // chunk holds both copies.
 func Read(r io.ReaderAt) (*Header, error) {
 	first, seen, err := readCopy(r, 0, primaryMagic)
-	if err != nil {
+	newer := errors.Is(err, ErrNewer)
+	if err != nil && !newer {
 		return nil, err
 	}
 	if first != nil && first.Version == 1 {
@@ -112,12 +115,15 @@ func Read(r io.ReaderAt) (*Header, error) {
 			continue
 		}
 		var magic bool
-		if second, magic, err = readCopy(r, at, secondaryMagic); err != nil {
+		second, magic, err = readCopy(r, at, secondaryMagic)
+		if err != nil && !errors.Is(err, ErrNewer) {
 			return nil, err
 		}
-		seen = seen || magic
+		seen, newer = seen || magic, newer || err != nil
 	}
 	switch {
+	case first == nil && second == nil && newer:
+		return nil, ErrNewer
 	case first == nil && second == nil && seen:
 		return nil, ErrDamaged
 	case first == nil && second == nil:
@@ -135,6 +141,19 @@ func Read(r io.ReaderAt) (*Header, error) {
 	}
 	h.Copies = [2]Copy{first.copy(), second.copy()}
 	return h, nil
+}
+
+// Damaged names the copy of the header that is not whole, "first" or "second", or
+// is "" where both are. One is enough to open the device; cryptsetup restores the
+// other from it.
+func (h *Header) Damaged() string {
+	switch {
+	case h.Version != 2 || h.Copies[0].Valid && h.Copies[1].Valid:
+		return ""
+	case h.Copies[0].Valid:
+		return "second"
+	}
+	return "first"
 }
 
 func (h *Header) copy() Copy { return Copy{Valid: true, Sequence: h.sequence, tokens: h.tokens} }

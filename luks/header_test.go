@@ -67,7 +67,8 @@ func TestReadHeader(t *testing.T) {
 			sum(b, 16384)
 			return b
 		}, ErrDamaged, [2]bool{}},
-		"version 3": {func(b []byte) []byte { b[7], b[16384+7] = 3, 3; return b }, ErrDamaged, [2]bool{}},
+		"version 3":                     {func(b []byte) []byte { b[7], b[16384+7] = 3, 3; return b }, ErrNewer, [2]bool{}},
+		"version 3, and a whole second": {func(b []byte) []byte { b[7] = 3; return b }, nil, [2]bool{false, true}},
 		"wrong size": {func(b []byte) []byte {
 			binary.BigEndian.PutUint64(b[atSize:], 1<<60)
 			return b

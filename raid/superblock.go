@@ -23,10 +23,15 @@ const (
 // cannot be trusted. Such a device is anything but blank.
 var ErrDamaged = errors.New("damaged md superblock")
 
+// ErrNewer is in the chain of errors about a superblock of a major version that
+// is neither 0 nor 1.
+var ErrNewer = errors.New("md superblock of a version that this bootswain does not know")
+
 // ReadSuperblock reads the superblock on a device of the given size, at each
 // place where a version keeps it: 1.2, 1.1, 1.0, 0.90 in this order. It returns
-// nil and no error if there is none at any, and ErrDamaged in the chain if one
-// has the mark and a wrong checksum or impossible content.
+// nil and no error if there is none at any, ErrDamaged in the chain if one has the
+// mark and a wrong checksum or impossible content, and ErrNewer if one has a
+// version that nobody knew when this was written.
 func ReadSuperblock(r io.ReaderAt, size int64) (*Superblock, error) {
 	places := []struct {
 		version string
@@ -52,6 +57,9 @@ func ReadSuperblock(r io.ReaderAt, size int64) (*Superblock, error) {
 			continue
 		}
 		sb, err := p.parse(buf, p.offset)
+		if errors.Is(err, ErrNewer) {
+			return nil, fmt.Errorf("%w, at byte %d", err, p.offset)
+		}
 		if err != nil {
 			return nil, fmt.Errorf("%w at byte %d: %w", ErrDamaged, p.offset, err)
 		}
@@ -70,11 +78,14 @@ func parse1(buf []byte, offset int64) (*Superblock, error) {
 	if major := le.Uint32(buf[4:]); major == 0 {
 		return nil, nil
 	} else if major != 1 {
-		return nil, fmt.Errorf("major version is %d", major)
+		return nil, fmt.Errorf("%w (%d)", ErrNewer, major)
 	}
 	roles := int(le.Uint32(buf[220:]))
 	if roles < 0 || roles > maxRoles {
 		return nil, fmt.Errorf("it lists %d roles", roles)
+	}
+	if disks := le.Uint32(buf[92:]); disks > maxRoles {
+		return nil, fmt.Errorf("it speaks of %d devices", disks)
 	}
 	if want, got := sum1(buf, roles), le.Uint32(buf[216:]); want != got {
 		return nil, fmt.Errorf("checksum is %08x, not %08x", got, want)

@@ -5,6 +5,9 @@ import (
 	"fmt"
 )
 
+// maxDisks0 is MD_SB_DISKS of linux/raid/md_p.h.
+const maxDisks0 = 27
+
 // parse0 reads struct mdp_superblock_s, version 0.90, as little-endian machines
 // write it. Version 1 at the same place is not its business.
 func parse0(buf []byte, offset int64) (*Superblock, error) {
@@ -14,6 +17,9 @@ func parse0(buf []byte, offset int64) (*Superblock, error) {
 	}
 	if want, got := fold(sum0(buf)), fold(word(38)); want != got {
 		return nil, fmt.Errorf("checksum is %04x, not %04x", got, want)
+	}
+	if disks := word(10); disks > maxDisks0 {
+		return nil, fmt.Errorf("it speaks of %d devices", disks)
 	}
 	sb := &Superblock{
 		UUID:       fmt.Sprintf("%08x:%08x:%08x:%08x", word(5), word(13), word(14), word(15)),

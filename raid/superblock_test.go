@@ -146,11 +146,11 @@ func TestDamaged(t *testing.T) {
 		change func(disk)
 		want   string
 	}{
-		"a bit of the name":     {func(d disk) { d[4096+32] ^= 1 }, "damaged md superblock at byte 4096: checksum is"},
-		"a role":                {func(d disk) { d[4096+256] ^= 1 }, "checksum is"},
-		"another major version": {func(d disk) { le.PutUint32(d[4096+4:], 2) }, "major version is 2"},
-		"roles without end":     {func(d disk) { le.PutUint32(d[4096+220:], 1<<31) }, "roles"},
-		"moved elsewhere":       {func(d disk) { copy(d[0:4096], d[4096:8192]); clear(d[4096:8192]) }, "at byte 0: it belongs at sector 8"},
+		"a bit of the name":   {func(d disk) { d[4096+32] ^= 1 }, "damaged md superblock at byte 4096: checksum is"},
+		"a role":              {func(d disk) { d[4096+256] ^= 1 }, "checksum is"},
+		"roles without end":   {func(d disk) { le.PutUint32(d[4096+220:], 1<<31) }, "roles"},
+		"devices without end": {func(d disk) { le.PutUint32(d[4096+92:], 1<<31); resum(d[4096:]) }, "devices"},
+		"moved elsewhere":     {func(d disk) { copy(d[0:4096], d[4096:8192]); clear(d[4096:8192]) }, "at byte 0: it belongs at sector 8"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			d := make(disk, size)
@@ -161,6 +161,12 @@ func TestDamaged(t *testing.T) {
 				t.Errorf("ReadSuperblock() = %+v, %v; want ErrDamaged with %q", sb, err, tt.want)
 			}
 		})
+	}
+	newer := make(disk, size)
+	copy(newer[4096:], fixture(t, "1.2-role0"))
+	le.PutUint32(newer[4096+4:], 2)
+	if sb, err := raid.ReadSuperblock(newer, size); sb != nil || !errors.Is(err, raid.ErrNewer) {
+		t.Errorf("ReadSuperblock() of another major version = %+v, %v; want ErrNewer", sb, err)
 	}
 	old := make(disk, size)
 	copy(old[size-64<<10:], fixture(t, "0.90-role0"))
@@ -185,6 +191,23 @@ func TestUnreadable(t *testing.T) {
 	}
 }
 
+// resum puts the right checksum into a version 1 superblock, so that changes get
+// past it.
+func resum(b []byte) {
+	le := binary.LittleEndian
+	roles := int(le.Uint32(b[220:]))
+	if le.Uint32(b[4:]) != 1 || roles < 0 || 256+2*roles > min(len(b), 4096) {
+		return
+	}
+	le.PutUint32(b[216:], 0)
+	whole := append(slices.Clone(b[:256+2*roles]), 0, 0) // to a multiple of four
+	var sum uint64
+	for i := 0; i+4 <= len(whole); i += 4 {
+		sum += uint64(le.Uint32(whole[i:]))
+	}
+	le.PutUint32(b[216:], uint32(sum)+uint32(sum>>32))
+}
+
 func FuzzSuperblock(f *testing.F) {
 	offsets := []int64{4096, 0, size - 8192, size - 64<<10}
 	for i, name := range []string{"1.2-role0", "1.1-role0", "1.0-role0", "0.90-role0"} {
@@ -192,13 +215,15 @@ func FuzzSuperblock(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, super []byte, where uint8) {
 		d := make(disk, size)
-		copy(d[offsets[int(where)%len(offsets)]:], super)
+		at := offsets[int(where)%len(offsets)]
+		copy(d[at:], super)
+		resum(d[at:])
 		before := slices.Clone(d)
 		sb, err := raid.ReadSuperblock(d, size)
 		if sb != nil && err != nil {
 			t.Errorf("both %+v and %v", sb, err)
 		}
-		if sb != nil && (sb.Version == "" || sb.RFC() == "" || sb.DataOffset < 0 || sb.DataSize < 0 || sb.ChunkBytes < 0) {
+		if sb != nil && (sb.Version == "" || sb.RFC() == "" || sb.DataOffset < 0 || sb.DataSize < 0 || sb.ChunkBytes < 0 || sb.RaidDisks < 0 || sb.RaidDisks > 4096) {
 			t.Errorf("superblock is %+v", sb)
 		}
 		if !bytes.Equal(d, before) {

@@ -31,10 +31,12 @@ type bench interface {
 
 // suite is what volumes must do on every machine. Each case begins with four
 // blank volumes and nothing up.
-var suite = []struct {
+type suiteCase struct {
 	name string
 	run  func(t *testing.T, b bench)
-}{
+}
+
+var suite = []suiteCase{
 	{"first boot and reboots", firstBoot},
 	{"a foreign file system is refused and keeps its bytes", refuseForeign},
 	{"bytes without a signature are refused and stay", refuseBytes},

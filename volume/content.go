@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strings"
 
-	"bootswain/ebs"
 	"bootswain/filesystem"
 	"bootswain/internal/direct"
 	"bootswain/internal/run"
@@ -52,7 +51,14 @@ func (w *work) content(ctx context.Context, s *State, d *Device) (Content, *clai
 	case err != nil:
 		return Content{}, nil, err
 	case content.Kind == "" && len(signatures) == 0:
-		return Content{Kind: KindNothing, FirstData: NotLooked}, c, nil
+		trace, err := filesystem.Trace(f, d.Size)
+		if err != nil {
+			return Content{}, nil, err
+		}
+		if trace == "" || s.claims(c) { // what a crash left of the making is noise
+			return Content{Kind: KindNothing, FirstData: NotLooked}, c, nil
+		}
+		content = Content{Kind: KindForeign, Holds: "what looks like " + trace + ", damaged or of a version that is not known here"}
 	case content.Kind == "":
 		content = Content{Kind: KindForeign, Holds: words(signatures)}
 	}
@@ -68,6 +74,8 @@ func (w *work) superblocks(s *State, d *Device, c *claim, f io.ReaderAt) (conten
 	switch {
 	case errors.Is(err, raid.ErrDamaged):
 		return Content{Kind: KindForeign, Holds: "a " + raid.ErrDamaged.Error()}, false, nil
+	case errors.Is(err, raid.ErrNewer):
+		return Content{Kind: KindForeign, Holds: "an md superblock of a version that is not known here"}, false, nil
 	case err != nil:
 		return Content{}, false, err
 	case member != nil && s.striped() && setOf(member.Name) == s.Name && member.Level == 0:
@@ -75,20 +83,20 @@ func (w *work) superblocks(s *State, d *Device, c *claim, f io.ReaderAt) (conten
 	case member != nil:
 		holds := fmt.Sprintf("device %d of %d of array %q %s", member.Role+1, member.RaidDisks, member.Name, short(member.RFC()))
 		return Content{Kind: KindForeign, Member: member, Holds: holds}, false, nil
-	case s.striped():
-		return Content{}, false, nil
 	}
 	header, err := luks.Read(f)
 	switch {
-	case errors.Is(err, luks.ErrNone):
-		return Content{}, false, nil
+	case errors.Is(err, luks.ErrNewer):
+		return Content{Kind: KindForeign, Holds: "LUKS encryption of a version that is not known here"}, false, nil
+	case errors.Is(err, luks.ErrNone), s.striped() && (err != nil || !isOurs(header)):
+		return Content{}, false, nil // wipefs names it
 	case errors.Is(err, luks.ErrDamaged) && s.claims(c):
 		return Content{Kind: KindEncrypted}, true, nil // cut off while it was written
 	case errors.Is(err, luks.ErrDamaged):
 		return Content{Kind: KindForeign, Holds: "a LUKS header that is damaged in both copies"}, false, nil
 	case err != nil:
 		return Content{}, false, err
-	case isOurs(header) && header.Label == s.Name:
+	case isOurs(header) && header.Label == s.Name && !s.striped():
 		return Content{Kind: KindEncrypted}, header.UUID == s.uuid(kindHeader), nil
 	case isOurs(header):
 		return Content{Kind: KindForeign, Holds: fmt.Sprintf("the volume %q of bootswain %s", header.Label, short(header.UUID))}, false, nil
@@ -104,40 +112,10 @@ func (s State) claims(c *claim) bool {
 	return c != nil && len(s.Devices) == s.Wanted && c.Set == s.Name && c.UUID == s.uuid(kindSet)
 }
 
-// user tells who uses a device, if it is not this volume.
-func (w *work) user(s *State, d *Device) (string, error) {
-	for _, holder := range d.Holders {
-		switch {
-		case s.Array != nil && s.Array.Kernel == holder, slices.Contains(s.Stale, holder):
-			continue
-		case strings.HasPrefix(holder, "dm-") && !s.striped():
-			continue // observeMapping tells whether it is ours
-		}
-		return holder, nil
-	}
-	if len(d.Holders) > 0 || d.Content.Kind == KindMember || d.Content.Kind == KindEncrypted {
-		// Looking exclusively would be in the way of somebody who starts or
-		// opens it this very moment; the steps look before they write.
-		return "", nil
-	}
-	busy, err := ebs.InUse(d.Path)
-	if err != nil || !busy {
-		return "", nil // unreadable, as content finds out too
-	}
-	mounts, err := filesystem.Mounted(w.host.Proc, d.Number)
-	if err != nil {
-		return "", err
-	}
-	if len(mounts) > 0 {
-		return "a file system mounted on " + mounts[0].Point, nil
-	}
-	return "another program", nil
-}
-
 // words names signatures as a sentence wants it: ext4 "backup" 5e1f….
 func words(signatures []filesystem.Signature) string {
 	var list []string
-	for _, s := range signatures {
+	for _, s := range filesystem.Apart(signatures) {
 		s.UUID = short(s.UUID)
 		if text := s.String(); !slices.Contains(list, text) {
 			list = append(list, text)

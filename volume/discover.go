@@ -136,7 +136,7 @@ func (s *set) token() (*luks.Token, error) {
 			Next: "attach the others; continues by itself"}
 	}
 	h, err := s.header()
-	if errors.Is(err, luks.ErrNone) || errors.Is(err, luks.ErrDamaged) || err == nil && !isOurs(h) {
+	if errors.Is(err, luks.ErrNone) || errors.Is(err, luks.ErrDamaged) || errors.Is(err, luks.ErrNewer) || err == nil && !isOurs(h) {
 		return nil, nil
 	}
 	if err != nil {

@@ -84,7 +84,7 @@ func observeHeaderAt(s *State, path string, at, size int64) error {
 	switch {
 	case errors.Is(err, luks.ErrNone):
 		return nil
-	case errors.Is(err, luks.ErrDamaged):
+	case errors.Is(err, luks.ErrDamaged), errors.Is(err, luks.ErrNewer):
 		s.HeaderErr = err
 		return nil
 	case err != nil:

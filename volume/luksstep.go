@@ -102,7 +102,13 @@ type open struct {
 	sealed [][]byte
 }
 
-func (o *open) String() string { return "open " + o.on() }
+func (o *open) String() string {
+	text := "open " + o.on()
+	if h := o.s.Header; o.s.ready() && h.Damaged() != "" {
+		text += ", though the " + h.Damaged() + " copy of its LUKS header is damaged"
+	}
+	return text
+}
 
 func (o *open) Apply(ctx context.Context) error {
 	if err := o.same(); err != nil {

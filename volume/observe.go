@@ -56,6 +56,9 @@ func (w *work) observe(ctx context.Context, want spec.Volume) (State, error) {
 	if err := w.observeLayers(&s, want); err != nil {
 		return s, explain(want.Name, "look at what is on it", err)
 	}
+	if err := w.observeStrangers(ctx, &s); err != nil {
+		return s, explain(want.Name, "look at what else is on it", err)
+	}
 	if err := w.prove(ctx, &s, want); err != nil {
 		return s, explain(want.Name, "read all of it", err)
 	}

@@ -19,6 +19,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"bootswain/ebs"
+	"bootswain/internal/corpus"
+	"bootswain/internal/direct"
 	"bootswain/internal/run"
 	"bootswain/luks"
 	"bootswain/raid"
@@ -287,4 +289,52 @@ func (b *realBench) up(t *testing.T) string {
 		lines = append(lines, fmt.Sprintf("%s %s on %v", m.Kernel, m.Name, below))
 	}
 	return strings.Join(lines, "\n")
+}
+
+// hold writes it to the first volume of that size; the second is blank.
+func (b *realBench) hold(t *testing.T, d *corpus.Device) (id, blank string) {
+	t.Helper()
+	var fit []string
+	for _, id := range b.order {
+		if b.devices[id].Size == d.Size {
+			fit = append(fit, id)
+		}
+	}
+	fit = append(fit, "", "")
+	f, err := os.OpenFile(b.devices[fit[0]].Path, os.O_RDWR, 0)
+	if err != nil {
+		t.Fatalf("for a device of %d bytes: %v", d.Size, err)
+	}
+	if err := errors.Join(d.WriteTo(f), f.Sync(), f.Close()); err != nil {
+		t.Fatal(err)
+	}
+	return fit[0], fit[1]
+}
+
+// whole hashes what is not zero, and where that is.
+func (b *realBench) whole(t *testing.T, id string) string {
+	t.Helper()
+	f, err := direct.Open(b.devices[id].Path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	h, buf := sha256.New(), direct.Buffer(1<<20)
+	for at := int64(0); at < b.devices[id].Size; at += int64(len(buf)) {
+		n, err := f.ReadAt(buf, at)
+		if err != nil && !errors.Is(err, io.EOF) {
+			t.Fatal(err)
+		}
+		sumPart(h, at, buf[:n])
+	}
+	return fmt.Sprintf("%x", h.Sum(nil))
+}
+
+func (b *realBench) readOnly(t *testing.T, id string, on bool) {
+	must(t, "blockdev", map[bool]string{true: "--setro", false: "--setrw"}[on], b.devices[id].Path)
+}
+
+func (b *realBench) mountOn(t *testing.T, id, where string) {
+	must(t, "mount", "-o", "ro", b.devices[id].Path, where)
+	t.Cleanup(func() { _ = unix.Unmount(where, 0) })
 }

@@ -64,13 +64,17 @@ func (s State) lost() *situation.Situation {
 func (s State) unusable(want spec.Volume) *situation.Situation {
 	switch t := s.Token; {
 	case len(s.Header.Requirements) > 0:
-		return s.refused("finish it with cryptsetup where it was begun", "its LUKS header asks for %s; nothing written", strings.Join(s.Header.Requirements, ", "))
+		return s.unfinishedElsewhere()
+	case s.Over != "":
+		return s.refused("restore its LUKS header from a backup, or the volume from a snapshot", "the first copy of its LUKS header is gone, and %s stands in its place; nothing written", s.Over)
 	case t.Set != s.Name:
 		return s.refused("name the volume "+t.Set+", or correct ebs", "the set on these devices calls itself %q; nothing written", t.Set)
 	case t.Members != s.Wanted:
 		return s.refused("name all its devices", "the set was made of %d devices, and %d are named; nothing written", t.Members, s.Wanted)
 	case len(want.Encryption.Sealed) == 0 && len(t.Sealed) == 0:
 		return s.locked("give volumes."+s.Name+".encryption.sealed", "neither the launch data nor the volume itself has its key")
+	case s.Mapping == nil && s.readOnly() != nil:
+		return s.readOnly()
 	case s.Mapping != nil && s.Filesystem == nil:
 		return s.noFilesystem("no file system")
 	case s.Mapping != nil && s.Filesystem.Fault != "":
@@ -103,10 +107,10 @@ func (s State) uncreatable(want spec.Volume) *situation.Situation {
 	if len(s.Name) > maxSetName {
 		return s.refused("give it a shorter name", "its name has %d bytes, and an array's has room for %d; nothing written", len(s.Name), maxSetName)
 	}
+	if r := s.readOnly(); r != nil {
+		return r
+	}
 	for _, d := range s.Devices {
-		if d.ReadOnly {
-			return s.refused("attach it writable", "%s is read-only; nothing written", name(d.Device))
-		}
 		if d.Size < luks.MinSize {
 			return s.refused("use a larger volume", "%s has %d MiB, and it takes %d; nothing written", name(d.Device), d.Size>>20, luks.MinSize>>20)
 		}
@@ -120,6 +124,11 @@ func (s State) uncreatable(want spec.Volume) *situation.Situation {
 	}
 	if s.Occupied != "" {
 		return s.refused("unmount it, or mount the volume elsewhere", "%s holds another file system, %s; nothing written", want.Mount, s.Occupied)
+	}
+	for _, d := range s.Devices {
+		if d.Content.Kind == KindNothing && d.Content.FirstData == NotLooked && !s.mayWrite(d) {
+			return s.refused("nothing; it is looked at again by itself", "%s was not proven blank; nothing written", name(d.Device))
+		}
 	}
 	return nil
 }
@@ -148,8 +157,8 @@ func (s State) wasSomething(want spec.Volume) *situation.Situation {
 		}
 		switch d.Content.Kind {
 		case KindNothing:
-			if r := s.notBlank(want, d); r != nil {
-				return r
+			if d.Content.FirstData >= 0 {
+				return s.holds(d, d.Content.words())
 			}
 		case KindMember:
 			return s.memberHolds(d)
@@ -161,18 +170,6 @@ func (s State) wasSomething(want spec.Volume) *situation.Situation {
 		default:
 			return s.holds(d, d.Content.Holds)
 		}
-	}
-	return nil
-}
-
-// notBlank is a device without a signature that was not found blank. Where
-// nobody asked for a new set, nobody looked.
-func (s State) notBlank(want spec.Volume, d Device) *situation.Situation {
-	switch {
-	case d.Content.FirstData >= 0:
-		return s.holds(d, d.Content.words())
-	case want.Create == spec.CreateIfBlank && len(want.Encryption.Sealed) > 0:
-		return s.refused("nothing; it is looked at again by itself", "%s was not proven blank; nothing written", name(d.Device))
 	}
 	return nil
 }

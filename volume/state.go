@@ -28,6 +28,7 @@ type State struct {
 	Token      *luks.Token        // ours in Header; nil
 	TokenErr   error              // why our token in Header cannot be used; nil
 	Mapping    *Mapping           // the opened header; nil
+	Over       string             // what stands where the first copy of Header was; ""
 	OtherUser  string             // what else stands on the array or device; ""
 	Filesystem *Filesystem        // on Mapping; nil where there is none
 	Mounts     []filesystem.Mount // of Filesystem

@@ -34,6 +34,11 @@ func copyData(to string, toAt int64, from string, fromAt, size int64, pad byte) 
 	})
 }
 
+// Extents calls do for each range of a disk's file that is not a hole.
+func Extents(f *os.File, do func(begin, end int64) error) error {
+	return extents(f, 0, 1<<62, do)
+}
+
 // extents calls f for each range of a file between begin and end that is not a
 // hole.
 func extents(f *os.File, begin, end int64, do func(begin, end int64) error) error {

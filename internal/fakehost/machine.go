@@ -56,6 +56,9 @@ type disk struct {
 	id   string
 	file string
 	size int64
+
+	readOnly bool
+	signed   []signature // recorded; nil where the model looks by itself
 }
 
 // node is a block device of the running machine.

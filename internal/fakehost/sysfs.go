@@ -63,7 +63,7 @@ func (m *Machine) show() {
 	for _, n := range m.nodes {
 		m.attribute(n, "dev", n.number)
 		m.attribute(n, "size", fmt.Sprint(n.size/512))
-		m.attribute(n, "ro", "0")
+		m.attribute(n, "ro", map[bool]string{true: "1", false: "0"}[n.disk != nil && n.disk.readOnly])
 		m.attribute(n, "hidden", "0")
 		m.attribute(n, "queue/physical_block_size", "4096")
 		if n.disk != nil {
