@@ -15,6 +15,7 @@ run: setup ## show the main job on a virtual machine, and leave it up
 	@go run ./cmd/lab demo
 
 test: setup check ## every test: check, real tools, whole machines
+	@echo "test: fuzzers of the readers of disks, 30 s each"; scripts/fuzz 30s raid luks filesystem volume
 	@echo "test: real tools in a micro guest, scenarios on whole machines"
 	@BOOTSWAIN_E2E=1 go test -count=1 -v -timeout 60m -p 1 -parallel 2 ./e2e/...
 

@@ -12,6 +12,8 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+
+	"bootswain/internal/corpus"
 )
 
 const fixtureUUID = "12345678-1234-8234-9234-123456789abc"
@@ -164,11 +166,55 @@ func TestRequirementsAreRead(t *testing.T) {
 	}
 }
 
+// beginning is where the headers of a device of the corpus stand.
+func beginning(t testing.TB, name string) []byte {
+	t.Helper()
+	d, err := corpus.Load(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := make(memory, 32<<10)
+	if err := d.WriteTo(b); err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+type memory []byte
+
+func (m memory) WriteAt(b []byte, at int64) (int, error) { return copy(m[at:], b), nil }
+
+// TestNewerAndReencrypting reads what cryptsetup wrote.
+func TestNewerAndReencrypting(t *testing.T) {
+	h, err := Read(bytes.NewReader(beginning(t, "ours-reencrypting")))
+	if err != nil || strings.Join(h.Requirements, " ") != "online-reencrypt-v2" || h.Damaged() != "" {
+		t.Errorf("half re-encrypted: %+v, %v", h, err)
+	}
+	if tok, err := h.Token(); err != nil || tok.Intent != Ready {
+		t.Errorf("its token: %+v, %v", tok, err)
+	}
+	h, err = Read(bytes.NewReader(beginning(t, "ours-token-newer")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := h.Token(); !errors.As(err, new(*NewerError)) {
+		t.Errorf("a newer token: %v", err)
+	}
+	torn := beginning(t, "luks2")
+	clear(torn[:4096])
+	if h, err := Read(bytes.NewReader(torn)); err != nil || h.Damaged() != "first" {
+		t.Errorf("without the first copy: %+v, %v", h, err)
+	}
+}
+
 func FuzzReadHeader(f *testing.F) {
 	b := fixture(f)
 	f.Add(b)
 	f.Add(b[:20000])
 	f.Add(append(make([]byte, 16384), b[16384:]...))
+	for _, name := range []string{"luks1", "luks2", "luks-newer", "ours-token-newer", "ours-reencrypting"} {
+		f.Add(beginning(f, name))
+	}
 	f.Fuzz(func(t *testing.T, b []byte) {
 		if len(b) >= 32<<10 { // let changes behind the checksums through
 			for _, at := range []int{0, 16384} {

@@ -99,7 +99,7 @@ func (w *wipe) Apply(ctx context.Context) error {
 	if _, err := h.Run.Run(ctx, run.Cmd{Name: "wipefs", Args: []string{"--all", "--force", w.d.Path}}); err != nil {
 		return err
 	}
-	return w.zeroEdges(mark)
+	return w.zeroEdges(claim{Set: mark.Set, UUID: mark.UUID})
 }
 
 // stillReleased makes sure that the device holds what was released, or what
@@ -132,7 +132,9 @@ func (w *wipe) stillReleased(ctx context.Context) error {
 // edge is how much of a wiped device is zeroed at its beginning and its end.
 const edge = 1 << 20
 
-// zeroEdges zeroes both ends and leaves the claim.
+// zeroEdges zeroes both ends and leaves the claim, once the rest is on the device.
+// It says no more that anything was released: should the disk be put to another
+// use now, what comes on it was not.
 func (w *wipe) zeroEdges(mark claim) error {
 	f, err := os.OpenFile(w.d.Path, os.O_RDWR|os.O_EXCL, 0)
 	if err != nil {
@@ -142,8 +144,11 @@ func (w *wipe) zeroEdges(mark claim) error {
 	zeros, end := make([]byte, edge), claimAt(w.d.Size)
 	_, first := f.WriteAt(zeros, 0)
 	_, last := f.WriteAt(zeros[:edge-claimSize], end+claimSize-edge)
-	_, again := f.WriteAt(mark.encode(), end)
-	return errors.Join(first, last, again, f.Sync())
+	if err := errors.Join(first, last, f.Sync()); err != nil {
+		return err
+	}
+	_, err = f.WriteAt(mark.encode(), end)
+	return errors.Join(err, f.Sync())
 }
 
 // words says what is on a device.

@@ -82,6 +82,8 @@ var other = []struct {
 	{"ours, first header damaged", "the first copy of its LUKS header on", headerDamaged},
 	{"ours, header written over", "the first copy of its LUKS header is gone, and ext", headerWrittenOver},
 	{"ours, unfinished, then partitioned", "MBR partition table beside what is left of an unfinished set", partitioned},
+	{"ours, unfinished, released, then used", "holds ext", releasedThenUsed},
+	{"an array of others with our name", "is in use by md", othersArray},
 	{"ours, read-only", "is read-only; nothing written", oursReadOnly},
 	{"read-only", "is read-only; nothing written", blankReadOnly},
 	{"mounted on /mnt", "is in use by a file system mounted on /mnt; nothing written", mountedByCloudInit},
@@ -288,20 +290,26 @@ func headerWrittenOver(t *testing.T, b stateBench) {
 	want := over(b.ids()[3])
 	up(t, b, want)
 	b.reboot(t)
-	ext, err := corpus.Load("ext2")
-	if err != nil {
-		t.Fatal(err)
-	}
-	super := make(memory, 2048)
-	if err := ext.WriteTo(super); err != nil {
-		t.Fatal(err)
-	}
-	b.write(t, b.ids()[3], 0, super)
+	b.write(t, b.ids()[3], 0, beginning(t, "ext2", 2048))
 	sum := b.whole(t, b.ids()[3])
 	refusedWith(t, b, want, situation.Refused, "the first copy of its LUKS header is gone, and ext")
 	if b.whole(t, b.ids()[3]) != sum {
 		t.Error("bytes have changed")
 	}
+}
+
+// beginning is how a device of the corpus begins.
+func beginning(t *testing.T, name string, size int) []byte {
+	t.Helper()
+	d, err := corpus.Load(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := make(memory, size)
+	if err := d.WriteTo(b); err != nil {
+		t.Fatal(err)
+	}
+	return b
 }
 
 // memory keeps the beginning of what is written to it.
@@ -314,10 +322,9 @@ func (m memory) WriteAt(b []byte, at int64) (int, error) {
 	return len(b), nil
 }
 
-// partitioned: a set whose making was cut off, and a disk of it that was put to
-// another use; md's superblock and our claim are still on it.
-func partitioned(t *testing.T, b stateBench) {
-	want := over(b.ids()[:2]...)
+// cutOff makes a set as far as its header.
+func cutOff(t *testing.T, b stateBench, want spec.Volume) {
+	t.Helper()
 	h := b.host()
 	tools := h.Run
 	h.Run = runner(func(ctx context.Context, c run.Cmd) ([]byte, error) {
@@ -329,15 +336,59 @@ func partitioned(t *testing.T, b stateBench) {
 	_, err := Converge(t.Context(), h, want, nil)
 	says(t, err, situation.Failed, "the machine is off")
 	b.reboot(t)
-	mbr, err := corpus.Load("mbr")
-	if err != nil {
+}
+
+// releasedThenUsed: a release is good for what it was given for, not for what
+// came after a crash, although the claim is still there.
+func releasedThenUsed(t *testing.T, b stateBench) {
+	id := b.ids()[0]
+	b.write(t, id, 0, beginning(t, "ext2", 2048))
+	want := over(id)
+	_, err := Converge(t.Context(), b.host(), want, nil)
+	s := says(t, err, situation.Refused, "--wipe "+id+":")
+	_, found, _ := strings.Cut(s.Next, id+":")
+	want.Wipe = []spec.Wipe{{Volume: id, Found: found}}
+	cutOff(t, b, want)
+	b.write(t, id, 0, beginning(t, "ext2", 2048))
+	b.write(t, id, 20<<20, []byte("somebody's"))
+	sum := b.whole(t, id)
+	refusedWith(t, b, want, situation.Refused, id+" holds ext")
+	if b.whole(t, id) != sum {
+		t.Error("bytes have changed")
+	}
+}
+
+// othersArray: an idle array of somebody else stays up, whatever it is called.
+func othersArray(t *testing.T, b stateBench) {
+	s := must1(t)(Observe(t.Context(), b.host(), over(b.ids()[:2]...)))
+	if _, err := b.host().Run.Run(t.Context(), run.Cmd{Name: "mdadm", Args: []string{
+		"--create", "/dev/md/data", "--run", "--level=0", "--metadata=1.2", "--homehost=other", "--name=data",
+		"--uuid=" + s.uuid(kindArray), "--chunk=256K", "--raid-devices=2", s.Devices[0].Path, s.Devices[1].Path,
+	}}); err != nil {
 		t.Fatal(err)
 	}
-	sector := make(memory, 512)
-	if err := mbr.WriteTo(sector); err != nil {
-		t.Fatal(err)
+	before := b.up(t)
+	for range 2 {
+		if err := errors.Join(Down(t.Context(), b.host(), "data", nil), DownAll(t.Context(), b.host(), nil)); err != nil {
+			t.Error(err)
+		}
 	}
-	b.write(t, b.ids()[0], 0, sector)
+	_, err := Converge(t.Context(), b.host(), over(b.ids()[0]), nil)
+	says(t, err, situation.Refused, "is in use by md")
+	_, err = Converge(t.Context(), b.host(), over(b.ids()[:2]...), nil)
+	says(t, err, situation.Refused, b.ids()[0]+` holds device 1 of 2 of array "other:data"`)
+	if after := b.up(t); before == "" || after != before {
+		t.Errorf("was up:\n%s\nis up:\n%s", before, after)
+	}
+	b.reboot(t)
+}
+
+// partitioned: a set whose making was cut off, and a disk of it that was put to
+// another use; md's superblock and our claim are still on it.
+func partitioned(t *testing.T, b stateBench) {
+	want := over(b.ids()[:2]...)
+	cutOff(t, b, want)
+	b.write(t, b.ids()[0], 0, beginning(t, "mbr", 512))
 	sum := b.whole(t, b.ids()[0])
 	refusedWith(t, b, want, situation.Refused, b.ids()[0]+" holds MBR partition table beside what is left of an unfinished set; nothing written.\n  next: correct ebs, or discard it: bootswain apply data --wipe "+b.ids()[0])
 	if b.whole(t, b.ids()[0]) != sum {

@@ -84,7 +84,8 @@ func Up(h *Host) ([]string, error) {
 		return nil, err
 	}
 	for _, dir := range arrays {
-		names = append(names, newWork(h, "", nil).setName(filepath.Base(filepath.Dir(dir))))
+		name, _ := newWork(h, "", nil).setName(filepath.Base(filepath.Dir(dir)))
+		names = append(names, name)
 	}
 	slices.Sort(names)
 	names = slices.Compact(names)
@@ -170,19 +171,21 @@ func (w *work) arraysOf(volume string) ([]string, error) {
 		}
 		carries := slices.ContainsFunc(on, func(m luks.Mapping) bool { return m.Name == mappingName(volume) })
 		to, _ := os.Readlink(filepath.Join(w.host.EBS.Dev, "md", volume))
-		if carries || filepath.Base(to) == md || w.setName(md) == volume {
+		// A link alone is no proof: others may have an array of that name.
+		name, known := w.setName(md)
+		if carries || name == volume || filepath.Base(to) == md && !known {
 			arrays = append(arrays, md)
 		}
 	}
 	return arrays, nil
 }
 
-// setName returns the volume that an array belongs to by what a member says, or
-// "" if it is none of ours or no member can be read any more.
-func (w *work) setName(md string) string {
+// setName returns the volume that an array belongs to by what a member says, ""
+// if it is none of ours. It is not known if no member can be read any more.
+func (w *work) setName(md string) (volume string, known bool) {
 	members, err := raid.Members(w.host.EBS.Sys, md)
 	if err != nil {
-		return ""
+		return "", false
 	}
 	for _, m := range members {
 		size, err := w.size(m)
@@ -196,8 +199,8 @@ func (w *work) setName(md string) string {
 		sb, err := raid.ReadSuperblock(f, size)
 		f.Close()
 		if err == nil && sb != nil {
-			return setOf(sb.Name)
+			return setOf(sb.Name), true
 		}
 	}
-	return ""
+	return "", false
 }

@@ -51,7 +51,7 @@ func has(options map[string]string, name string) bool { _, ok := options[name]; 
 func (m *Machine) createArray(c run.Cmd, options map[string]string, words []string) error {
 	path, members := words[0], words[1:]
 	chunk, _ := strconv.ParseInt(strings.TrimSuffix(options["--chunk"], "K"), 10, 64)
-	a := &array{name: "bootswain:" + options["--name"], uuid: options["--uuid"], chunk: chunk << 10, disks: len(members), started: true}
+	a := &array{name: options["--homehost"] + ":" + options["--name"], uuid: options["--uuid"], chunk: chunk << 10, disks: len(members), started: true}
 	var nodes []*node
 	for _, p := range members {
 		n, err := m.device(c, 1, p)
