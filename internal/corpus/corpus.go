@@ -56,6 +56,10 @@ func Load(name string) (*Device, error) {
 	if err != nil {
 		return nil, err
 	}
+	return unpack(packed)
+}
+
+func unpack(packed []byte) (*Device, error) {
 	z, err := gzip.NewReader(bytes.NewReader(packed))
 	if err != nil {
 		return nil, err
