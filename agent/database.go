@@ -76,7 +76,7 @@ func ping(ctx context.Context) (version string) {
 // sentence says how the database stands; volume is how its volume stands.
 func (v databaseView) sentence(volume *situation.Situation) *situation.Situation {
 	s := &situation.Situation{Subject: v.server.Name()}
-	up := volume.Word == situation.Ready
+	up := usable(volume)
 	switch {
 	case v.server.Unit == "":
 		s.Word, s.Subject = situation.Failed, "mysql"

@@ -51,7 +51,7 @@ func (d *daemon) startDatabase(ctx context.Context) {
 		return
 	}
 	for _, v := range d.views {
-		if v.mysql && v.sentence().Word == situation.Ready && !isDown(v.want.Name) {
+		if v.mysql && usable(v.sentence()) && !isDown(v.want.Name) {
 			d.database.held, d.database.state.Queued = false, true
 			if err := d.startHeld(ctx, d.database); err != nil {
 				d.say("%s: %v", d.database.server.Name(), err)
@@ -65,7 +65,7 @@ func (d *daemon) startDatabase(ctx context.Context) {
 func (d *daemon) markStorage(ctx context.Context) {
 	ready := d.asked && d.orders.trouble == nil
 	for _, v := range d.views {
-		ready = ready && (!v.want.Required || v.sentence().Word == situation.Ready)
+		ready = ready && (!v.want.Required || usable(v.sentence()))
 	}
 	if ready == d.storageUp {
 		return

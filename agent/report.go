@@ -173,6 +173,11 @@ func (v view) sentence() *situation.Situation {
 	return &situation.Situation{Word: situation.Ready, Subject: v.want.Name, Text: "mounted on " + v.want.Mount + "."}
 }
 
+// usable tells whether a volume is up by what is said of it.
+func usable(s *situation.Situation) bool {
+	return s.Word == situation.Ready || s.Word == situation.Degraded
+}
+
 // checks are the volume's, and one for each of its layers.
 func (v view) checks(asked time.Duration, now time.Time) []health.Check {
 	name, s := v.want.Name, v.sentence()
@@ -186,7 +191,7 @@ func (v view) checks(asked time.Duration, now time.Time) []health.Check {
 		c.Sentence = health.Sentence{Word: situation.Ready, Subject: name, Text: text}
 		if !there {
 			c.Status, c.Sentence = whole.Status, whole.Sentence
-			if c.Status == health.Pass {
+			if usable(s) {
 				c.Status = health.Fail
 				c.Sentence = health.Sentence{Word: situation.Failed, Subject: name, Text: kind + " is not there.", Next: "journalctl -u bootswain"}
 			}

@@ -10,6 +10,7 @@ import (
 	"bootswain/health"
 	"bootswain/internal/situation"
 	"bootswain/launch"
+	"bootswain/luks"
 	"bootswain/mysql"
 	"bootswain/spec"
 	"bootswain/systemd"
@@ -39,12 +40,18 @@ func TestVolumeChecks(t *testing.T) {
 	waiting := &situation.Situation{Word: situation.Waiting, Subject: "data", Text: "1 of 2 volumes."}
 	unmounted := upView()
 	unmounted.state.Mounts = nil
+	worn := upView()
+	worn.state.Token, worn.state.Header = &luks.Token{Intent: luks.Ready}, &luks.Header{Version: 2, Copies: [2]luks.Copy{{}, {Valid: true}}}
+	if s := worn.sentence(); s.Word != situation.Degraded || !usable(s) || !strings.Contains(s.Text, "the first copy of its LUKS header") {
+		t.Errorf("with one copy of its header: %v", s)
+	}
 	for name, c := range map[string]struct {
 		view  view
 		asked time.Duration
 		want  string
 	}{
 		"up":            {upView(), time.Hour, "volume:data=pass md:data=pass luks:data=pass mount:data=pass"},
+		"worn":          {worn, 0, "volume:data=warn md:data=pass luks:data=pass mount:data=pass"},
 		"not mounted":   {unmounted, time.Hour, "volume:data=pass md:data=pass luks:data=pass mount:data=fail"},
 		"first look":    {view{want: wantData()}, 0, "volume:data=warn md:data=warn luks:data=warn mount:data=warn"},
 		"waiting":       {view{want: wantData(), passed: true, trouble: waiting}, time.Second, "volume:data=warn md:data=warn luks:data=warn mount:data=warn"},

@@ -1,11 +1,18 @@
 package volume
 
 import (
+	"bytes"
 	"context"
+	"crypto/sha256"
 	"flag"
+	"fmt"
+	"io"
+	"os"
+	"slices"
 	"strings"
 	"testing"
 
+	"bootswain/internal/corpus"
 	"bootswain/internal/fakehost"
 	"bootswain/internal/situation"
 	"bootswain/secret"
@@ -75,6 +82,50 @@ func (b *modelBench) up(*testing.T) string {
 	}
 	return strings.Join(lines, "\n")
 }
+
+func (b *modelBench) hold(_ *testing.T, d *corpus.Device) (id, blank string) {
+	b.m.Foreign(d, "vol-0a000088")
+	b.m.Create(d.Size, "vol-0a000099")
+	return "vol-0a000088", "vol-0a000099"
+}
+
+func (b *modelBench) whole(t *testing.T, id string) string {
+	t.Helper()
+	f, err := os.Open(b.m.Disk(id))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	h := sha256.New()
+	err = fakehost.Extents(f, func(begin, end int64) error {
+		part := make([]byte, end-begin)
+		_, err := f.ReadAt(part, begin)
+		sumPart(h, begin, part)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return fmt.Sprintf("%x", h.Sum(nil))
+}
+
+// sumPart adds blocks that are not all zero, and where they are.
+func sumPart(h io.Writer, at int64, part []byte) {
+	if bytes.Equal(part, make([]byte, len(part))) {
+		return // at once: a guest is slow
+	}
+	zeros := make([]byte, 4096)
+	for b := range slices.Chunk(part, len(zeros)) {
+		if !bytes.Equal(b, zeros[:len(b)]) {
+			fmt.Fprintln(h, at)
+			_, _ = h.Write(b)
+		}
+		at += int64(len(b))
+	}
+}
+
+func (b *modelBench) readOnly(_ *testing.T, id string, on bool) { b.m.ReadOnly(id, on) }
+func (b *modelBench) mountOn(_ *testing.T, id, where string)    { b.m.MountDisk(id, where) }
 
 // ringWithout unseals everything but one ciphertext.
 type ringWithout string
