@@ -51,6 +51,10 @@ func FuzzClaim(f *testing.F) {
 	f.Fuzz(func(t *testing.T, b []byte) {
 		if c := decodeClaim(b); c != nil && !bytes.HasPrefix(b, claimMagic) {
 			t.Fatal("a claim without its mark")
+		} else if c != nil {
+			if again := decodeClaim(c.encode()); again == nil && len(c.Set)+len(c.UUID)+len(c.Released) < 1<<10 {
+				t.Fatalf("%+v cannot be read back", c)
+			}
 		}
 	})
 }
