@@ -50,6 +50,8 @@ func (w *work) content(ctx context.Context, s *State, d *Device) (Content, *clai
 	switch {
 	case err != nil:
 		return Content{}, nil, err
+	case content.Kind == "" && len(signatures) == 0 && s.othersClaim(c):
+		content = Content{Kind: KindForeign, Holds: fmt.Sprintf("an unfinished set %q of bootswain, begun with other volumes", c.Set)}
 	case content.Kind == "" && len(signatures) == 0:
 		trace, err := filesystem.Trace(f, d.Size)
 		if err != nil {
@@ -110,6 +112,12 @@ func isOurs(h *luks.Header) bool { return h.Version == 2 && h.Subsystem == luks.
 // claims tells whether a claim is that of this very set.
 func (s State) claims(c *claim) bool {
 	return c != nil && len(s.Devices) == s.Wanted && c.Set == s.Name && c.UUID == s.uuid(kindSet)
+}
+
+// othersClaim tells whether a claim is that of another set. Which set this one is
+// is known once all its devices are there.
+func (s State) othersClaim(c *claim) bool {
+	return c != nil && len(s.Devices) == s.Wanted && !s.claims(c)
 }
 
 // words names signatures as a sentence wants it: ext4 "backup" 5e1f….

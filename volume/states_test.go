@@ -23,6 +23,7 @@ var other = []struct {
 	{"ours, header written over", "the first copy of its LUKS header is gone, and ext", headerWrittenOver},
 	{"ours, unfinished, then partitioned", "MBR partition table beside what is left of an unfinished set", partitioned},
 	{"ours, unfinished, released, then used", "holds ext", releasedThenUsed},
+	{"another unfinished set", `an unfinished set "logs" of bootswain, begun with other volumes`, othersClaim},
 	{"an array of others with our name", "is in use by md", othersArray},
 	{"ours, read-only", "is read-only; nothing written", oursReadOnly},
 	{"read-only", "is read-only; nothing written", blankReadOnly},
@@ -120,6 +121,21 @@ func releasedThenUsed(t *testing.T, b stateBench) {
 	sum := b.whole(t, id)
 	refusedWith(t, b, want, situation.Refused, id+" holds ext")
 	if b.whole(t, id) != sum {
+		t.Error("bytes have changed")
+	}
+}
+
+// othersClaim: what was begun under another name, or with other volumes, is not
+// ours to take; one of ours that lacks a device is waited for.
+func othersClaim(t *testing.T, b stateBench) {
+	want := over(b.ids()[:2]...)
+	s := must1(t)(Observe(t.Context(), b.host(), want))
+	d := s.Devices[0]
+	b.write(t, d.VolumeID, claimAt(d.Size), claim{Set: "logs", UUID: s.uuid(kindSet)}.encode())
+	sum := b.whole(t, d.VolumeID)
+	refusedWith(t, b, want, situation.Refused, d.VolumeID+` holds an unfinished set "logs" of bootswain, begun with other volumes; nothing written`)
+	refusedWith(t, b, over(d.VolumeID, "vol-0abcdef0"), situation.Waiting, "1 of 2 volumes")
+	if b.whole(t, d.VolumeID) != sum {
 		t.Error("bytes have changed")
 	}
 }
