@@ -1,6 +1,6 @@
-// Package ebs finds EBS volumes among the kernel's block devices: which device
-// is which volume, whether it is still the same one a moment later, and when
-// devices come and go.
+// Package ebs finds EBS volumes, and the machine's own disks, among the kernel's
+// block devices: which device is which volume, whether it is still the same one
+// a moment later, and when devices come and go.
 //
 // It reads sysfs, asks a controller to identify itself, and listens to the
 // kernel. It never writes to a device and never talks to EC2. Sizes are bytes.
@@ -15,6 +15,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -30,9 +31,9 @@ type Host struct {
 	Identify func(path string) ([]byte, error)
 }
 
-// Device is an EBS volume as the kernel shows it.
+// Device is an EBS volume, or a disk of instance storage, as the kernel shows it.
 type Device struct {
-	VolumeID      string   // "vol-0a1b…"
+	VolumeID      string   // "vol-0a1b…"; of instance storage its serial, "AWS22D9…"
 	Name          string   // the kernel's name, "nvme1n1"
 	Path          string   // device node, "/dev/nvme1n1"
 	Number        string   // "major:minor"
@@ -54,6 +55,9 @@ const instanceStore = "Amazon EC2 NVMe Instance Storage"
 var (
 	namespace    = regexp.MustCompile(`^nvme[0-9]+n[0-9]+$`)
 	volumeSerial = regexp.MustCompile(`^vol-?([0-9a-f]{8,17})$`)
+	// On EC2 the model says what a disk is; an emulator that has a model of its
+	// own gives instance storage away by the form of its serials.
+	storeSerial = regexp.MustCompile(`^AWS[0-9A-Fa-f]{17}$`)
 )
 
 // VolumeID returns the volume id that an NVMe serial number stands for, or ""
@@ -69,7 +73,18 @@ func VolumeID(serial string) string {
 // Devices returns the attached EBS volumes in the order of their kernel names.
 // It leaves out instance store, disks whose serial is no volume id, partitions,
 // and the hidden paths behind a multipath device, which carry the same serial.
-func (h Host) Devices() ([]Device, error) {
+func (h Host) Devices() ([]Device, error) { return h.disks(false) }
+
+// InstanceStore returns the disks of instance storage in the order of their
+// serials, which stay the same for as long as the machine has these disks.
+func (h Host) InstanceStore() ([]Device, error) {
+	devs, err := h.disks(true)
+	slices.SortFunc(devs, func(a, b Device) int { return strings.Compare(a.Serial, b.Serial) })
+	return devs, err
+}
+
+// disks returns the volumes, or else the disks of instance storage.
+func (h Host) disks(store bool) ([]Device, error) {
 	entries, err := os.ReadDir(filepath.Join(h.Sys, "block"))
 	if err != nil {
 		return nil, fmt.Errorf("cannot list block devices: %w", err)
@@ -79,7 +94,7 @@ func (h Host) Devices() ([]Device, error) {
 		if !namespace.MatchString(e.Name()) {
 			continue
 		}
-		d, err := h.device(e.Name())
+		d, err := h.device(e.Name(), store)
 		switch {
 		case gone(err):
 			continue
@@ -99,8 +114,9 @@ func gone(err error) bool {
 	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENODEV) || errors.Is(err, syscall.ENXIO)
 }
 
-// device returns the volume of the given kernel name, or nil if it is none.
-func (h Host) device(name string) (*Device, error) {
+// device returns the volume, or else the disk of instance storage, of the given
+// kernel name, or nil if it is none.
+func (h Host) device(name string, store bool) (*Device, error) {
 	dir := filepath.Join(h.Sys, "block", name)
 	if hidden, err := number(dir, "hidden"); err != nil || hidden == 1 {
 		return nil, err
@@ -113,8 +129,13 @@ func (h Host) device(name string) (*Device, error) {
 	if d.Model, err = attribute(dir, "device/model"); err != nil {
 		return nil, err
 	}
-	d.VolumeID = VolumeID(d.Serial)
-	if d.VolumeID == "" || d.Model == instanceStore {
+	if store != (d.Model == instanceStore || storeSerial.MatchString(d.Serial)) {
+		return nil, nil
+	}
+	if d.VolumeID = VolumeID(d.Serial); store {
+		d.VolumeID = d.Serial
+	}
+	if d.VolumeID == "" {
 		return nil, nil
 	}
 	if d.Number, err = attribute(dir, "dev"); err != nil {
@@ -136,7 +157,9 @@ func (h Host) device(name string) (*Device, error) {
 	if d.Holders, d.Partitions, err = users(dir); err != nil {
 		return nil, err
 	}
-	d.RequestedName, d.NameErr = h.requestedName(d.Path)
+	if !store {
+		d.RequestedName, d.NameErr = h.requestedName(d.Path)
+	}
 	return d, nil
 }
 

@@ -55,6 +55,32 @@ func must(t *testing.T, err error) {
 	}
 }
 
+func TestInstanceStore(t *testing.T) {
+	ebs := ebsDisk("vol0a1b2c3d4e5f60718", "259:1", "7")
+	store := func(serial, model string) disk {
+		return ebs.with("device/serial", serial).with("device/model", model+"  \n")
+	}
+	h := sysfs(t, map[string]disk{
+		"nvme0n1": ebs,
+		"nvme1n1": store("AWS22D9F5E6F2E1C6AEB", instanceStore),
+		"nvme2n1": store("AWS11AA22BB33CC44DD5", "QEMU NVMe Ctrl"), // as the laboratory gives it
+		"nvme3n1": store("AWS too short", "QEMU NVMe Ctrl"),
+	})
+	h.Identify = func(path string) ([]byte, error) {
+		if path != "/dev/nvme0n1" {
+			t.Errorf("%s was asked for a device name that it cannot have", path)
+		}
+		return make([]byte, pageBytes), nil
+	}
+	got, err := h.InstanceStore()
+	if err != nil || len(got) != 2 || got[0].VolumeID != "AWS11AA22BB33CC44DD5" || got[1].Path != "/dev/nvme1n1" || got[1].VolumeID != got[1].Serial {
+		t.Errorf("InstanceStore() = %+v, %v", got, err)
+	}
+	if volumes, err := h.Devices(); err != nil || len(volumes) != 1 || volumes[0].Name != "nvme0n1" {
+		t.Errorf("Devices() = %+v, %v", volumes, err)
+	}
+}
+
 func TestDevices(t *testing.T) {
 	one := ebsDisk("vol0a1b2c3d4e5f60718", "259:1", "7")
 	plain := Device{
