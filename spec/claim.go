@@ -11,7 +11,7 @@ import (
 
 // claims is what the volumes read so far have taken.
 type claims struct {
-	taken  map[string]string // volume id or device name → name of the volume
+	taken  map[string]string // volume id, device name or "instance_store" → name of the volume
 	mounts []Volume
 }
 
@@ -25,6 +25,12 @@ func (r *reader) claim(c *claims, v Volume, n *yaml.Node, where string) {
 			}
 			c.taken[name] = v.Name
 		}
+	}
+	if owner, ok := c.taken["instance_store"]; ok && v.InstanceStore != 0 {
+		r.fault(valueOf(n, "instance_store"), step(where, "instance_store"), "", "belongs to volume %s already", owner)
+	}
+	if v.InstanceStore != 0 {
+		c.taken["instance_store"] = v.Name
 	}
 	if v.Mount == "" {
 		return

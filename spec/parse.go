@@ -118,6 +118,9 @@ func (r *reader) mysql(n *yaml.Node, path string, volumes *yaml.Node) *MySQL {
 				}
 				r.fault(n, path, hint, "names %s, which is not under volumes", show(name))
 			}
+			if hasKey(valueOf(volumes, name), "instance_store") {
+				r.fault(n, path, "name a volume on EBS", "names %s, which is lost with each boot", show(name))
+			}
 		},
 	})
 	r.required(n, path, "volume", "the name of one of volumes")

@@ -88,6 +88,8 @@ volumes:
     encryption: {recovery: none}
     mount: /srv/old
     required: false
+  plain: {ebs: {devices: [/dev/sdg]}, create: if_blank, encryption: none, filesystem: {type: ext4}, mount: /srv/plain}
+  scratch: {instance_store: all, encryption: ephemeral, mount: /mnt, prefill: true, wipe: [{volume: AWS22D9F5E6F2E1C6AEB, found: 3f9c2d}]}
 mysql: {volume: data}
 health: {listen: "0.0.0.0:8273"}
 `
@@ -107,7 +109,11 @@ health: {listen: "0.0.0.0:8273"}
 			{Name: "data", EBS: EBS{IDs: []string{"vol-0123456789abcdef0", "vol-0123456789abcdef1"}}, Create: CreateIfBlank, Encryption: Encryption{Sealed: sealed, Recovery: nobody.Recipient().String()},
 				Filesystem: Filesystem{Type: "xfs", Options: []string{"noatime", "logbsize=256k"}}, Mount: "/srv/data", OverdueAfter: 26 * time.Hour, Required: true,
 				Wipe: []Wipe{{"vol-0123456789abcdef1", "3f9c2d"}, {"vol-0123456789abcdef0", "123456"}}},
-			{Name: "old", EBS: EBS{Devices: []string{"/dev/sdf"}}, Encryption: Encryption{Recovery: NoRecovery}, Filesystem: Filesystem{Type: "xfs"}, Mount: "/srv/old", OverdueAfter: DefaultOverdueAfter},
+			{Name: "old", EBS: EBS{Devices: []string{"/dev/sdf"}}, Encryption: Encryption{Recovery: NoRecovery}, Mount: "/srv/old", OverdueAfter: DefaultOverdueAfter},
+			{Name: "plain", EBS: EBS{Devices: []string{"/dev/sdg"}}, Create: CreateIfBlank, Encryption: Encryption{Mode: EncryptionNone},
+				Filesystem: Filesystem{Type: "ext4"}, Mount: "/srv/plain", OverdueAfter: DefaultOverdueAfter, Required: true},
+			{Name: "scratch", InstanceStore: AllInstanceStore, Encryption: Encryption{Mode: EncryptionEphemeral}, Prefill: true,
+				Mount: "/mnt", OverdueAfter: DefaultOverdueAfter, Required: true, Wipe: []Wipe{{"AWS22D9F5E6F2E1C6AEB", "3f9c2d"}}},
 		},
 		MySQL:  &MySQL{Volume: "data"},
 		Health: Health{Listen: "0.0.0.0:8273"},
@@ -213,7 +219,9 @@ func TestFaults(t *testing.T) {
 		{"wipe", volume(ids + "\nmount: /srv/data\ncreate: if_blank\nencryption: {sealed: " + sealed64 + "}\nwipe: [{volume: vol-01234567, found: xyz}, {volume: vol-0123456789abcdef0}, {found: 3f9c2d}, x]"), []string{
 			`8:21: volumes.data.wipe[0].volume "vol-01234567" is not one of ebs.ids`, `8:42: volumes.data.wipe[0].found "xyz" is not a fingerprint (copy it from the refusal)`,
 			"8:48: volumes.data.wipe[1].found missing (the fingerprint that the refusal printed)", "8:81: volumes.data.wipe[2].volume missing", "8:98: volumes.data.wipe[3] must be a mapping, not text"}},
-		{"encryption none", volume(ids + "\nmount: /srv/data\nencryption: none"), []string{"6:17: volumes.data.encryption none is not supported by this version (encryption: {sealed: …})"}},
+		{"encryption none, long name", "version: 1\nvolumes: {a-long-name-x: {" + ids + ", mount: /srv/data, encryption: none}}\n", []string{
+			"2:94: volumes.a-long-name-x.encryption a volume that is not encrypted is known by its file system's label, which has room for 12 bytes (a shorter name)"}},
+		{"encryption unknown", volume(ids + "\nmount: /srv/data\nencryption: nothing"), []string{"6:17: volumes.data.encryption must be a mapping, not text"}},
 		{"encryption later", volume(ids + "\nmount: /srv/data\nencryption: {kms: {}, key: hunter2}"), []string{
 			"6:23: volumes.data.encryption.kms is not supported by this version (the key is given as sealed)", "6:27: volumes.data.encryption.key unknown"}},
 		{"encryption empty", volume(ids + "\nmount: /srv/data\nencryption: {}"), []string{"6:17: volumes.data.encryption.sealed missing (the output of bootswain seal)"}},
@@ -222,11 +230,20 @@ func TestFaults(t *testing.T) {
 		{"recovery two", volume(ids + "\nmount: /srv/data\nencryption: {recovery: [" + nobody.Recipient().String() + "]}"), []string{"6:28: volumes.data.encryption.recovery must be text, not a list"}},
 		{"sealed other", volume(ids + "\nmount: /srv/data\nencryption: {sealed: aHVudGVyMg==}"), []string{"6:26: volumes.data.encryption.sealed is not an age ciphertext, or was cut short (the output of bootswain seal)"}},
 		{"sealed cut", volume(ids + "\nmount: /srv/data\nencryption: {sealed: " + sealed64[:len(sealed64)-108] + "}"), []string{"6:26: volumes.data.encryption.sealed is an age ciphertext without a key in it, or was cut short (the output of bootswain seal)"}},
-		{"filesystem", volume(ids + "\nmount: /srv/data\nfilesystem: {type: ext4, options: [noauto, 'a b', noatime, noatime]}"), []string{
-			`6:24: volumes.data.filesystem.type "ext4" is not supported by this version (xfs)`, `6:40: volumes.data.filesystem.options "noauto" is for bootswain to say (leave it out)`,
-			`6:48: volumes.data.filesystem.options "a b" is not a mount option`, `6:64: volumes.data.filesystem.options "noatime" is given twice`}},
-		{"instance store", volume("instance_store: all\nmount: /mnt/scratch\nencryption: ephemeral"), []string{
-			"4:21: volumes.data.instance_store is not supported by this version (volumes are made of EBS volumes)", "6:17: volumes.data.encryption ephemeral is not supported by this version (encryption: {sealed: …})"}},
+		{"filesystem", volume(ids + "\nmount: /srv/data\nfilesystem: {type: zfs, options: [noauto, 'a b', noatime, noatime]}"), []string{
+			`6:24: volumes.data.filesystem.type "zfs" is not supported by this version (xfs or ext4)`, `6:39: volumes.data.filesystem.options "noauto" is for bootswain to say (leave it out)`,
+			`6:47: volumes.data.filesystem.options "a b" is not a mount option`, `6:63: volumes.data.filesystem.options "noatime" is given twice`}},
+		{"instance store", volume("instance_store: some\nmount: /mnt/scratch\nebs: {devices: [/dev/sdf]}\ncreate: if_blank"), []string{
+			"4:5: volumes.data.encryption instance storage is lost with its machine, and so is its key (encryption: ephemeral)",
+			"4:21: volumes.data.instance_store is neither all nor a number from 1 to 16", "6:10: volumes.data.ebs contradicts instance_store (keep one of them)",
+			"7:13: volumes.data.create goes without saying: instance storage is made anew with each boot, if it is blank or this volume's own (leave it out)"}},
+		{"instance store wipe", volume("instance_store: 2\nmount: /mnt/scratch\nencryption: ephemeral\nwipe: [{volume: vol-01234567, found: 3f9c2d}]"), []string{
+			`7:21: volumes.data.wipe[0].volume "vol-01234567" is not the serial number of an instance storage disk (AWS and 17 hexadecimal digits)`}},
+		{"instance store twice", "version: 1\nvolumes:\n  a: {instance_store: 1, mount: /mnt/a, encryption: ephemeral}\n  b: {instance_store: 1, mount: /mnt/b, encryption: ephemeral}\nmysql: {volume: a}\n", []string{
+			"4:23: volumes.b.instance_store belongs to volume a already", `5:17: mysql.volume names "a", which is lost with each boot (name a volume on EBS)`}},
+		{"ephemeral EBS", volume(ids + "\nmount: /srv/data\nencryption: ephemeral\nprefill: true"), []string{
+			"6:17: volumes.data.encryption ephemeral forgets the key with each boot, and an EBS volume outlives that (instance_store: all in place of ebs)",
+			"7:14: volumes.data.prefill is for instance_store (leave it out)"}},
 		{"overdue", volume(ids + "\nmount: /srv/data\noverdue_after: 5\nrequired: maybe"), []string{
 			"6:20: volumes.data.overdue_after must be text, not a number (quote it)", "7:15: volumes.data.required must be true or false, not text"}},
 		{"overdue long", volume(ids + "\nmount: /srv/data\noverdue_after: 53w"), []string{`6:20: volumes.data.overdue_after "53w" is not a duration of at most 52 weeks (as in 90s, 5m, 2h30m, 3d or 1w)`}},

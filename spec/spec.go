@@ -26,17 +26,23 @@ type User struct {
 }
 
 // Volume is a named set of block devices that becomes one mounted file system.
+// It is made of EBS volumes, or else of instance storage.
 type Volume struct {
-	Name         string
-	EBS          EBS
-	Create       Create
-	Encryption   Encryption
-	Filesystem   Filesystem
-	Mount        string        // absolute, clean path
-	OverdueAfter time.Duration // how long a missing device may take before health fails; default DefaultOverdueAfter
-	Required     bool          // default true: bootswain-storage.target waits for it
-	Wipe         []Wipe
+	Name          string
+	EBS           EBS
+	InstanceStore int // how many of the machine's own disks, which must be all that it has; or AllInstanceStore
+	Create        Create
+	Encryption    Encryption
+	Filesystem    Filesystem
+	Mount         string        // absolute, clean path
+	OverdueAfter  time.Duration // how long a missing device may take before health fails; default DefaultOverdueAfter
+	Required      bool          // default true: bootswain-storage.target waits for it
+	Wipe          []Wipe
+	Prefill       bool // of an ephemeral volume: every byte of it is written before the file system is made
 }
+
+// AllInstanceStore asks for whatever instance storage there is.
+const AllInstanceStore = -1
 
 // EBS selects devices: by volume id, or by the device names of the launch
 // template. Exactly one of the two is given.
@@ -54,9 +60,11 @@ const (
 	CreateIfBlank Create = "if_blank"
 )
 
-// Encryption is where the volume's key comes from. An empty Sealed means that
-// the key's ciphertext is taken from the volume's own LUKS2 token.
+// Encryption is where the volume's key comes from. With EncryptionSealed an
+// empty Sealed means that the key's ciphertext is taken from the volume's own
+// LUKS2 token.
 type Encryption struct {
+	Mode     EncryptionMode
 	Sealed   []byte // age ciphertext of the key, binary (decoded from base64 or armor)
 	Recovery string // age recipient to whom a second key is sealed, or NoRecovery; "" says nothing about one
 }
@@ -64,9 +72,20 @@ type Encryption struct {
 // NoRecovery is said aloud where a volume is to have no recovery key.
 const NoRecovery = "none"
 
+// EncryptionMode is who keeps the volume's key.
+type EncryptionMode string
+
+// The zero EncryptionMode is LUKS2 with a key that somebody keeps. What is
+// ephemeral has a random key that nobody keeps and is made anew with each boot.
+const (
+	EncryptionSealed    EncryptionMode = ""
+	EncryptionNone      EncryptionMode = "none"
+	EncryptionEphemeral EncryptionMode = "ephemeral"
+)
+
 // Filesystem is what is made on a blank volume, and how it is mounted.
 type Filesystem struct {
-	Type    string   // "xfs"
+	Type    string   // "xfs" or "ext4"; "" is xfs, or ext4 where there is no mkfs.xfs
 	Options []string // mount options
 }
 

@@ -62,8 +62,8 @@ func parseDuration(text string) (time.Duration, error) {
 // encryption reads where the key comes from. Its messages never repeat a
 // value, which may be a key that somebody put in the wrong place.
 func (r *reader) encryption(n *yaml.Node, path string) (e Encryption) {
-	if n.Kind == yaml.ScalarNode && (n.Value == "none" || n.Value == "ephemeral") {
-		r.fault(n, path, "encryption: {sealed: …}", "%s is not supported by this version", n.Value)
+	if mode := EncryptionMode(n.Value); n.Kind == yaml.ScalarNode && (mode == EncryptionNone || mode == EncryptionEphemeral) {
+		e.Mode = mode
 		return e
 	}
 	known := fields{

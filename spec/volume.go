@@ -40,7 +40,7 @@ func (r *reader) volumes(n *yaml.Node, path string) (volumes []Volume) {
 
 func (r *reader) volume(name string, n *yaml.Node, path string) Volume {
 	var wipe func()
-	v := Volume{Name: name, Filesystem: Filesystem{Type: "xfs"}, OverdueAfter: DefaultOverdueAfter, Required: true}
+	v := Volume{Name: name, OverdueAfter: DefaultOverdueAfter, Required: true}
 	r.mapping(n, path, fields{
 		"ebs":        func(n *yaml.Node, path string) { v.EBS = r.ebs(n, path) },
 		"create":     func(n *yaml.Node, path string) { v.Create = r.create(n, path) },
@@ -58,31 +58,50 @@ func (r *reader) volume(name string, n *yaml.Node, path string) Volume {
 			}
 		},
 		"wipe": func(n *yaml.Node, path string) {
-			wipe = func() { v.Wipe = r.wipe(n, path, v.EBS.IDs) } // ebs may stand below it
+			wipe = func() { v.Wipe = r.wipe(n, path, v) } // ebs may stand below it
 		},
-		"instance_store": r.unsupported("volumes are made of EBS volumes"),
+		"instance_store": func(n *yaml.Node, path string) { v.InstanceStore = r.instanceStore(n, path) },
+		"prefill": func(n *yaml.Node, path string) {
+			if prefill, ok := r.boolean(n, path); ok {
+				v.Prefill = prefill
+			}
+		},
 	})
 	if wipe != nil {
 		wipe()
 	}
-	r.wholeVolume(n, path, name)
+	r.wholeVolume(n, path, v)
 	return v
 }
 
-// wholeVolume notes what the volume's mapping n lacks, and what does not go
+// wholeVolume notes what the mapping n of v lacks, and what does not go
 // together in it.
-func (r *reader) wholeVolume(n *yaml.Node, path, name string) {
-	if !hasKey(n, "instance_store") {
-		r.required(n, path, "ebs", "ebs: {ids: [vol-…]} or ebs: {devices: [/dev/sdf]}")
+func (r *reader) wholeVolume(n *yaml.Node, path string, v Volume) {
+	r.required(n, path, "mount", "as in mount: /srv/"+v.Name)
+	if hasKey(n, "instance_store") {
+		r.wholeScratch(n, path, v)
+		return
 	}
-	r.required(n, path, "mount", "as in mount: /srv/"+name)
+	r.required(n, path, "ebs", "ebs: {ids: [vol-…]} or ebs: {devices: [/dev/sdf]}")
 	if hasKey(n, "create") {
 		r.required(n, path, "encryption", "what is created needs a key: encryption: {sealed: …}, made by bootswain seal")
+	}
+	if v.Encryption.Mode == EncryptionEphemeral {
+		r.fault(valueOf(n, "encryption"), step(path, "encryption"), "instance_store: all in place of ebs", "ephemeral forgets the key with each boot, and an EBS volume outlives that")
+	}
+	if v.Encryption.Mode == EncryptionNone && len(v.Name) > maxLabel {
+		r.fault(valueOf(n, "encryption"), step(path, "encryption"), "a shorter name", "a volume that is not encrypted is known by its file system's label, which has room for %d bytes", maxLabel)
+	}
+	if prefill := valueOf(n, "prefill"); v.Prefill {
+		r.fault(prefill, step(path, "prefill"), "leave it out", "is for instance_store")
 	}
 	if wipe := valueOf(n, "wipe"); wipe != nil && !hasKey(n, "create") {
 		r.fault(wipe, step(path, "wipe"), "add create: if_blank, or leave wipe out", "throws content away, but nothing would be created after it")
 	}
 }
+
+// maxLabel is the size of a label in XFS's superblock, the smaller of the two.
+const maxLabel = 12
 
 // ebs reads which devices a volume is made of.
 func (r *reader) ebs(n *yaml.Node, path string) (e EBS) {
@@ -138,11 +157,16 @@ func (r *reader) create(n *yaml.Node, path string) Create {
 }
 
 func (r *reader) filesystem(n *yaml.Node, path string) Filesystem {
-	f := Filesystem{Type: "xfs"}
+	f := Filesystem{}
 	r.mapping(n, path, fields{
 		"type": func(n *yaml.Node, path string) {
-			if t, ok := r.text(n, path); ok && t != "xfs" {
-				r.fault(n, path, "xfs", "%s is not supported by this version", show(t))
+			t, ok := r.text(n, path)
+			switch {
+			case !ok:
+			case t != "xfs" && t != "ext4":
+				r.fault(n, path, "xfs or ext4", "%s is not supported by this version", show(t))
+			default:
+				f.Type = t
 			}
 		},
 		"options": func(n *yaml.Node, path string) { f.Options = r.mountOptions(n, path) },
@@ -174,9 +198,8 @@ func (r *reader) mountOptions(n *yaml.Node, path string) []string {
 	return options
 }
 
-// wipe reads which content is released. ids are the volume ids of the same
-// volume, if it is made of ids.
-func (r *reader) wipe(n *yaml.Node, path string, ids []string) (wipes []Wipe) {
+// wipe reads which content of v's devices is released.
+func (r *reader) wipe(n *yaml.Node, path string, v Volume) (wipes []Wipe) {
 	if !r.kind(n, path, yaml.SequenceNode) {
 		return nil
 	}
@@ -188,9 +211,11 @@ func (r *reader) wipe(n *yaml.Node, path string, ids []string) (wipes []Wipe) {
 				id, ok := r.text(n, path)
 				switch {
 				case !ok:
-				case !volumeID.MatchString(id):
+				case v.InstanceStore != 0 && !diskSerial.MatchString(id):
+					r.fault(n, path, "AWS and 17 hexadecimal digits", "%s is not the serial number of an instance storage disk", show(id))
+				case v.InstanceStore == 0 && !volumeID.MatchString(id):
 					r.fault(n, path, "vol- and 17 hexadecimal digits", "%s is not a volume id", show(id))
-				case len(ids) > 0 && !slices.Contains(ids, id):
+				case len(v.EBS.IDs) > 0 && !slices.Contains(v.EBS.IDs, id):
 					r.fault(n, path, "", "%s is not one of ebs.ids", show(id))
 				case slices.ContainsFunc(wipes, func(w Wipe) bool { return w.Volume == id }):
 					r.fault(n, path, "", "%s is given twice", show(id))
