@@ -1,9 +1,10 @@
 // Package filesystem tells what is on a block device and makes file systems.
 //
 // It reads superblocks itself, asks wipefs for every signature it knows, reads
-// whole devices to prove that they hold nothing, and has mkfs.xfs make what is
-// asked for. It never decides that a device may be written to: MakeXFS writes
-// over what is there, and its caller has proven that nothing is. A device that
+// whole devices to prove that they hold nothing, has mkfs make what is asked for
+// and makes it larger, and tells who uses a mounted one. It never decides that a
+// device may be written to: MakeXFS and MakeExt4 write over what is there, and
+// their caller has proven that nothing is. A device that
 // cannot be read is an error everywhere, never a blank device. Sizes and offsets
 // are bytes.
 package filesystem

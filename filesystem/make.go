@@ -12,20 +12,20 @@ import (
 	"bootswain/internal/run"
 )
 
-// Options says what file system to make.
+// Options says how to make a file system.
 type Options struct {
 	Device string // device node
 	UUID   string // RFC 9562
 	Label  string // at most 12 bytes; "" for none
 
 	// Reclaim states that what is on the device is our own unfinished work,
-	// known by its UUID. Without it mkfs.xfs looks at the device once more by
-	// itself and refuses where it finds anything.
+	// known by its UUID. Without it mkfs looks at the device once more by itself
+	// and refuses, or asks, where it finds anything.
 	Reclaim bool
 }
 
-// maxLabel is the size of sb_fname in XFS's superblock.
-const maxLabel = 12
+// MaxLabel is the size of sb_fname in XFS's superblock; ext4's has four more.
+const MaxLabel = 12
 
 // makeTimeout bounds one mkfs: it writes some MiB, on the slowest volume too.
 const makeTimeout = 10 * time.Minute
@@ -40,26 +40,40 @@ var rfcUUID = regexp.MustCompile(`^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`)
 // blank; dm-crypt does not pass discards on unless told to, which would show
 // which blocks are in use; and on a large volume that takes them it is slow.
 func MakeXFS(ctx context.Context, r run.Runner, o Options) error {
-	if !rfcUUID.MatchString(o.UUID) {
-		return fmt.Errorf("cannot make an XFS file system on %s: %q is not a UUID", o.Device, o.UUID)
-	}
-	if len(o.Label) > maxLabel {
-		return fmt.Errorf("cannot make an XFS file system on %s: label %q is longer than %d bytes", o.Device, o.Label, maxLabel)
-	}
 	args := []string{"-q", "-K", "-m", "uuid=" + o.UUID}
-	if o.Label != "" {
-		args = append(args, "-L", o.Label)
-	}
 	if o.Reclaim {
 		args = append(args, "-f")
 	}
-	_, err := r.Run(ctx, run.Cmd{Name: "mkfs.xfs", Args: append(args, o.Device), Timeout: makeTimeout})
+	return o.make(ctx, r, "an XFS", "mkfs.xfs", args)
+}
+
+// MakeExt4 makes an ext4 file system. What MakeXFS says holds for it too;
+// mke2fs takes the geometry of an array below from the kernel.
+func MakeExt4(ctx context.Context, r run.Runner, o Options) error {
+	args := []string{"-q", "-E", "nodiscard", "-U", o.UUID}
+	if o.Reclaim {
+		args = append(args, "-F")
+	}
+	return o.make(ctx, r, "an ext4", "mkfs.ext4", args)
+}
+
+func (o Options) make(ctx context.Context, r run.Runner, what, mkfs string, args []string) error {
+	if !rfcUUID.MatchString(o.UUID) {
+		return fmt.Errorf("cannot make %s file system on %s: %q is not a UUID", what, o.Device, o.UUID)
+	}
+	if len(o.Label) > MaxLabel {
+		return fmt.Errorf("cannot make %s file system on %s: label %q is longer than %d bytes", what, o.Device, o.Label, MaxLabel)
+	}
+	if o.Label != "" {
+		args = append(args, "-L", o.Label)
+	}
+	_, err := r.Run(ctx, run.Cmd{Name: mkfs, Args: append(args, o.Device), Timeout: makeTimeout})
 	if exit, ok := errors.AsType[*run.ExitError](err); ok {
 		why, _, _ := strings.Cut(exit.Stderr, "\nUsage:") // forty lines follow what people need to know
 		err = &run.ExitError{Cmd: exit.Cmd, Code: exit.Code, Stderr: why}
 	}
 	if err != nil {
-		return fmt.Errorf("cannot make an XFS file system on %s: %w", o.Device, err)
+		return fmt.Errorf("cannot make %s file system on %s: %w", what, o.Device, err)
 	}
 	return nil
 }

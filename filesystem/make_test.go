@@ -28,6 +28,53 @@ func TestMakeXFS(t *testing.T) {
 	}
 }
 
+func TestMakeExt4(t *testing.T) {
+	var ran string
+	note := runner(func(c run.Cmd) ([]byte, error) { ran = c.String(); return nil, nil })
+	o := Options{Device: "/dev/mapper/bootswain-data", UUID: testUUID, Label: "data", Reclaim: true}
+	if err := MakeExt4(t.Context(), note, o); err != nil {
+		t.Fatal(err)
+	}
+	if want := "mkfs.ext4 -q -E nodiscard -U " + testUUID + " -F -L data /dev/mapper/bootswain-data"; ran != want {
+		t.Errorf("ran %s\nwant %s", ran, want)
+	}
+}
+
+// TestMakeExt4ForReal runs this machine's mkfs.ext4 on a file, where there is one.
+func TestMakeExt4ForReal(t *testing.T) {
+	path := sparseFile(t, 64<<20)
+	err := MakeExt4(t.Context(), run.Host{}, Options{Device: path, UUID: testUUID, Label: "data", Reclaim: true})
+	if _, missing := errors.AsType[*run.MissingError](err); missing {
+		t.Skip(err)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := Superblock{Type: "ext4", UUID: testUUID, Label: "data", Size: 64 << 20}
+	if size := MountedSize(t.TempDir(), path); size != want.Size {
+		t.Errorf("MountedSize() = %d, want %d", size, want.Size)
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if got, err := ReadSuperblock(f); err != nil || got == nil || *got != want {
+		t.Errorf("ReadSuperblock() = %+v, %v; want %+v", got, err, want)
+	}
+}
+
+func TestGrow(t *testing.T) {
+	var ran []string
+	note := runner(func(c run.Cmd) ([]byte, error) { ran = append(ran, c.String()); return nil, nil })
+	if err := errors.Join(GrowXFS(t.Context(), note, "/srv/data"), GrowExt4(t.Context(), note, "/dev/dm-0")); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := strings.Join(ran, "; "), "xfs_growfs -d /srv/data; resize2fs /dev/dm-0"; got != want {
+		t.Errorf("ran %s, want %s", got, want)
+	}
+}
+
 func TestMakeXFSErrors(t *testing.T) {
 	never := runner(func(c run.Cmd) ([]byte, error) { t.Errorf("ran %s", c); return nil, nil })
 	wantError(t, MakeXFS(t.Context(), never, Options{Device: "/dev/x", UUID: "1"}), `cannot make an XFS file system on /dev/x: "1" is not a UUID`)
