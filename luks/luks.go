@@ -1,6 +1,7 @@
 // Package luks keeps a volume encrypted: it reads LUKS2 headers and the token
 // in which a volume explains itself, and has cryptsetup make headers, write
-// tokens, open and close.
+// tokens, open and close. For what is not to be encrypted it has dmsetup make a
+// mapping that looks the same from above.
 //
 // It never looks at what is on a device before it writes: whoever calls Format
 // has proven that nothing is lost by it. Keys go to cryptsetup on standard
@@ -14,7 +15,6 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
-	"strings"
 
 	"bootswain/internal/run"
 )
@@ -91,20 +91,16 @@ func Open(ctx context.Context, r run.Runner, device, name string, key []byte) er
 	return cryptsetup(ctx, r, key, "open", "--type", "luks2", "--key-file=-", "--disable-external-tokens", device, name)
 }
 
+// Resize gives the mapping NAME all the room of its device. The key is asked for
+// because the kernel does not give the volume's back.
+func Resize(ctx context.Context, r run.Runner, name string, key []byte) error {
+	return cryptsetup(ctx, r, key, "resize", "--key-file=-", "--disable-external-tokens", name)
+}
+
 // Close ends the mapping NAME. A mapping that is not there is closed.
 func Close(ctx context.Context, r run.Runner, name string) error {
 	err := cryptsetup(ctx, r, nil, "close", name)
 	if run.ExitCode(err) == exitNoDevice {
-		return nil
-	}
-	return err
-}
-
-// CloseLost ends the mapping NAME of a device that is gone: whatever still
-// reads or writes through it gets errors from now on.
-func CloseLost(ctx context.Context, r run.Runner, name string) error {
-	_, err := r.Run(ctx, run.Cmd{Name: "dmsetup", Args: []string{"remove", "--force", name}})
-	if err != nil && strings.Contains(err.Error(), "No such device or address") {
 		return nil
 	}
 	return err

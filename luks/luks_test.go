@@ -118,6 +118,51 @@ func TestOpenAndClose(t *testing.T) {
 	}
 }
 
+func TestPlain(t *testing.T) {
+	m := fakehost.New(t)
+	m.Create(48<<20, volumeID)
+	devices, err := m.EBS().Devices()
+	if err != nil {
+		t.Fatal(err)
+	}
+	path, sys := devices[0].Path, m.EBS().Sys
+	if err := luks.MapPlain(t.Context(), m, path, "bootswain-data", 40<<20); err != nil {
+		t.Fatal(err)
+	}
+	on, err := luks.Mapped(sys, filepath.Base(path))
+	if err != nil || len(on) != 1 || on[0].Name != "bootswain-data" || !on[0].Plain() || on[0].Opens("") {
+		t.Errorf("on the device stands %+v, %v", on, err)
+	}
+	if err := luks.ResizePlain(t.Context(), m, path, "bootswain-data", 44<<20); err != nil {
+		t.Fatal(err)
+	}
+	size, err := os.ReadFile(filepath.Join(sys, "block", on[0].Kernel, "size"))
+	if err != nil || strings.TrimSpace(string(size)) != "90112" {
+		t.Errorf("it has %s sectors, %v", size, err)
+	}
+	for range 2 {
+		if err := luks.ClosePlain(t.Context(), m, "bootswain-data"); err != nil {
+			t.Errorf("close: %v", err)
+		}
+	}
+}
+
+func TestResize(t *testing.T) {
+	m, path := formatted(t)
+	if err := luks.Open(t.Context(), m, path, "bootswain-data", []byte("canary-key")); err != nil {
+		t.Fatal(err)
+	}
+	if err := luks.Resize(t.Context(), m, "bootswain-data", []byte("another")); !errors.Is(err, luks.ErrWrongKey) {
+		t.Errorf("a wrong key: %v", err)
+	}
+	if err := luks.Resize(t.Context(), m, "bootswain-data", []byte("canary-key")); err != nil {
+		t.Error(err)
+	}
+	if all := strings.Join(m.Commands, "\n"); strings.Contains(all, "canary") {
+		t.Errorf("the key is among the arguments: %s", all)
+	}
+}
+
 func TestCryptsetupMissing(t *testing.T) {
 	m, path := formatted(t)
 	m.Missing("cryptsetup", true)

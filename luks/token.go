@@ -21,10 +21,12 @@ const maxToken = 8 << 10
 type Intent string
 
 // Preparing is a volume that never was mounted and may be made anew; Ready is
-// one that holds data and is never made anew.
+// one that holds data and is never made anew. Scratch is one whose key nobody
+// keeps: once it is closed there is nothing in it for anybody.
 const (
 	Preparing Intent = "preparing"
 	Ready     Intent = "ready"
+	Scratch   Intent = "scratch"
 )
 
 // Token is how a volume explains itself to a machine without its launch data:
@@ -153,8 +155,8 @@ func (t Token) check() error {
 		return fmt.Errorf("it names no set")
 	case t.Members < 1 || t.Members != len(t.Volumes):
 		return fmt.Errorf("%d members and %d volume ids", t.Members, len(t.Volumes))
-	case t.Intent != Preparing && t.Intent != Ready:
-		return fmt.Errorf("intent %q is neither preparing nor ready", t.Intent)
+	case t.Intent != Preparing && t.Intent != Ready && t.Intent != Scratch:
+		return fmt.Errorf("intent %q is neither preparing, ready nor scratch", t.Intent)
 	case slices.Contains(t.Spare, t.Keyslot) || t.Recovery != nil && (t.Recovery.Keyslot == t.Keyslot || slices.Contains(t.Spare, t.Recovery.Keyslot)):
 		return fmt.Errorf("it says two things of one keyslot")
 	}

@@ -64,7 +64,7 @@ func TestTokenRefused(t *testing.T) {
 	for name, c := range map[string]struct{ text, want string }{
 		"newer version":    {with(`"version":1`, `"version":2,"set":7`), "its token has version 2 and this bootswain knows up to 1"},
 		"no version":       {with(`"version":1,`, ``), "its token is damaged: version 0"},
-		"other intent":     {with(`"ready"`, `"scratch"`), `intent "scratch" is neither`},
+		"other intent":     {with(`"ready"`, `"raw"`), `intent "raw" is neither`},
 		"spare and in use": {with(`"sealed"`, `"spare":[0],"sealed"`), "it says two things of one keyslot"},
 		"key is recovery":  {with(`"sealed"`, `"recovery":{"keyslot":0},"sealed"`), "it says two things of one keyslot"},
 		"recovery spare":   {with(`"sealed"`, `"recovery":{"keyslot":1},"spare":[1],"sealed"`), "it says two things of one keyslot"},

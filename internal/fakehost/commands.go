@@ -34,11 +34,17 @@ func (m *Machine) Run(_ context.Context, c run.Cmd) ([]byte, error) {
 	case "cryptsetup":
 		err = m.cryptsetup(c, options, words)
 	case "dmsetup":
-		err = m.dmsetup(c, words)
+		err = m.dmsetup(c, options, words)
 	case "wipefs":
 		out, err = m.wipefs(c, options, words)
 	case "mkfs.xfs":
 		err = m.mkfs(c, options, words)
+	case "mkfs.ext4":
+		err = m.mkfsExt4(c, options, words)
+	case "xfs_growfs":
+		err = m.grow(c, m.mountedOn(words[0]))
+	case "resize2fs":
+		err = m.grow(c, m.find(words[0]))
 	case "umount":
 		err = m.umount(c, words)
 	default:
@@ -80,7 +86,7 @@ var valued = map[string]bool{
 	"--type": true, "--uuid": true, "--label": true, "--subsystem": true, "--cipher": true, "--key-size": true, "--hash": true,
 	"--sector-size": true, "--offset": true, "--pbkdf": true, "--pbkdf-force-iterations": true, "--token-id": true, "--json-file": true,
 	"--key-slot": true, "--keyfile-size": true, "--new-keyfile-size": true, "--header-backup-file": true,
-	"-m": true, "-L": true,
+	"-m": true, "-L": true, "-E": true, "-U": true, "--table": true,
 }
 
 // split separates options from words.

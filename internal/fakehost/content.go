@@ -75,18 +75,12 @@ func (m *Machine) wipefs(c run.Cmd, options map[string]string, words []string) (
 // mkfs writes the superblock of XFS, first as unfinished, and zeros the end of
 // the device, as mkfs.xfs does.
 func (m *Machine) mkfs(c run.Cmd, options map[string]string, words []string) error {
-	n, err := m.device(c, 1, words[0])
+	if has(options, "-V") {
+		return nil
+	}
+	n, err := m.toFormat(c, has(options, "-f"), words[0])
 	if err != nil {
 		return err
-	}
-	if m.busy(n) {
-		return exit(c, 1, "mkfs.xfs: cannot open %s: Device or resource busy", words[0])
-	}
-	if !has(options, "-f") && len(m.signatures(n.file, n.size)) > 0 {
-		return exit(c, 1, "mkfs.xfs: %s appears to contain an existing filesystem (xfs).", words[0])
-	}
-	if n.crypt != nil {
-		m.checkHeader(n.crypt.under, 0, n.crypt.name, "mkfs.xfs")
 	}
 	id := strings.TrimPrefix(options["-m"], "uuid=")
 	unfinished, done := xfs(id, options["-L"], n.size, true), xfs(id, options["-L"], n.size, false)
@@ -94,6 +88,46 @@ func (m *Machine) mkfs(c run.Cmd, options map[string]string, words []string) err
 		func() error { return put(n.file, n.size-128<<10, make([]byte, 128<<10)) },
 		func() error { m.flush(); return put(n.file, 0, unfinished) },
 		func() error { return put(n.file, 0, done) },
+	)
+}
+
+// toFormat is the device that a mkfs is given.
+func (m *Machine) toFormat(c run.Cmd, force bool, path string) (*node, error) {
+	n, err := m.device(c, 1, path)
+	if err != nil {
+		return nil, err
+	}
+	if m.busy(n) {
+		return nil, exit(c, 1, "%s: cannot open %s: Device or resource busy", c.Name, path)
+	}
+	if !force && len(m.signatures(n.file, n.size)) > 0 {
+		return nil, exit(c, 1, "%s: %s appears to contain an existing filesystem.", c.Name, path)
+	}
+	if n.crypt != nil {
+		m.checkHeader(n.crypt.under, 0, n.crypt.name, c.Name)
+	}
+	return n, nil
+}
+
+// mkfsExt4 writes the superblock of ext4, last of all, as mke2fs does.
+func (m *Machine) mkfsExt4(c run.Cmd, options map[string]string, words []string) error {
+	n, err := m.toFormat(c, has(options, "-F"), words[0])
+	if err != nil {
+		return err
+	}
+	b := make([]byte, 4096)
+	sb := b[1024:]
+	le := binary.LittleEndian
+	le.PutUint32(sb[4:], uint32(n.size/4096))
+	le.PutUint32(sb[24:], 2) // blocks of 4096 bytes
+	le.PutUint16(sb[56:], 0xef53)
+	le.PutUint32(sb[96:], 0x40) // extents
+	id, _ := hex.DecodeString(strings.ReplaceAll(options["-U"], "-", ""))
+	copy(sb[104:], id)
+	copy(sb[120:136], options["-L"])
+	return m.all(
+		func() error { return put(n.file, 0, make([]byte, 4096)) },
+		func() error { m.flush(); return put(n.file, 0, b) },
 	)
 }
 
@@ -113,4 +147,21 @@ func xfs(uuid, label string, size int64, unfinished bool) []byte {
 	}
 	binary.LittleEndian.PutUint32(b[224:], crc32.Checksum(b, crc32.MakeTable(crc32.Castagnoli)))
 	return b
+}
+
+// grow writes the new size into the superblock of a mounted file system.
+func (m *Machine) grow(c run.Cmd, n *node) error {
+	if n == nil || !m.busy(n) {
+		return exit(c, 1, "is not a mounted file system")
+	}
+	b := get(n.file, 0, 4096)
+	if string(b[:4]) != "XFSB" {
+		binary.LittleEndian.PutUint32(b[1024+4:], uint32(n.size/4096))
+	} else {
+		b = b[:512]
+		binary.BigEndian.PutUint64(b[8:], uint64(n.size/4096))
+		binary.LittleEndian.PutUint32(b[224:], 0)
+		binary.LittleEndian.PutUint32(b[224:], crc32.Checksum(b, crc32.MakeTable(crc32.Castagnoli)))
+	}
+	return m.all(func() error { return put(n.file, 0, b) })
 }

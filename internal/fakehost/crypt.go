@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 
 	"bootswain/internal/run"
 )
@@ -22,19 +23,29 @@ const headerSize = 16 << 10
 type crypt struct {
 	name  string
 	uuid  string
+	plain bool   // not encrypted
+	at    int64  // where its data begins
 	pad   byte   // what encrypts in the model: a byte for an exclusive or
 	under string // file
 	size  int64
+	next  int64 // sectors of the table that is loaded and not yet live
+}
+
+func (c *crypt) dmUUID() string {
+	if c.plain {
+		return "BOOTSWAIN-PLAIN-" + c.name
+	}
+	return "CRYPT-LUKS2-" + strings.ReplaceAll(c.uuid, "-", "") + "-" + c.name
 }
 
 // flush encrypts what the mapping holds.
 func (c *crypt) flush(n *node) error {
-	return copyData(c.under, cryptOffset, n.file, 0, n.size, c.pad)
+	return copyData(c.under, c.at, n.file, 0, n.size, c.pad)
 }
 
 // fill decrypts what is below the mapping.
 func (c *crypt) fill(n *node) error {
-	return copyData(n.file, 0, c.under, cryptOffset, n.size, c.pad)
+	return copyData(n.file, 0, c.under, c.at, n.size, c.pad)
 }
 
 func (m *Machine) cryptsetup(c run.Cmd, options map[string]string, words []string) error {
@@ -53,6 +64,8 @@ func (m *Machine) cryptsetup(c run.Cmd, options map[string]string, words []strin
 		return m.openCrypt(c, options, words[1:])
 	case "close":
 		return m.closeCrypt(c, words[1])
+	case "resize":
+		return m.resizeCrypt(c, words[1])
 	}
 	return exit(c, 1, "unknown action")
 }
@@ -132,21 +145,25 @@ func (m *Machine) openCrypt(c run.Cmd, options map[string]string, words []string
 	case has(options, "--test-passphrase"):
 		return nil
 	}
+	return m.openMapping(n, n.size-cryptOffset, &crypt{name: name, uuid: h.uuid, at: cryptOffset, pad: h.Pad})
+}
+
+// openMapping makes a mapping over a device.
+func (m *Machine) openMapping(n *node, size int64, c *crypt) error {
 	return m.all(func() error {
 		for i := 0; ; i++ {
 			kernel := fmt.Sprintf("dm-%d", i)
 			if m.nodes[kernel] != nil {
 				continue
 			}
-			up := &node{name: kernel, file: m.path("run", kernel), size: n.size - cryptOffset, number: fmt.Sprintf("253:%d", i), below: []string{n.name}}
-			up.crypt = &crypt{name: name, uuid: h.uuid, pad: h.Pad, under: n.file, size: up.size}
-			err := errors.Join(os.WriteFile(up.file, nil, 0o600), os.Truncate(up.file, up.size),
-				up.crypt.fill(up))
+			up := &node{name: kernel, file: m.path("run", kernel), size: size, number: fmt.Sprintf("253:%d", i), below: []string{n.name}, crypt: c}
+			c.under, c.size = n.file, size
+			err := errors.Join(os.WriteFile(up.file, nil, 0o600), os.Truncate(up.file, up.size), c.fill(up))
 			if err != nil {
 				return err
 			}
 			m.add(up)
-			return os.Symlink(filepath.Join("..", kernel), m.path("dev/mapper", name))
+			return os.Symlink(filepath.Join("..", kernel), m.path("dev/mapper", c.name))
 		}
 	})
 }
@@ -162,13 +179,57 @@ func (m *Machine) closeCrypt(c run.Cmd, name string) error {
 	return m.all(func() error { m.flush(); m.remove(n); return nil })
 }
 
-func (m *Machine) dmsetup(c run.Cmd, words []string) error {
+func (m *Machine) dmsetup(c run.Cmd, options map[string]string, words []string) error {
+	if words[0] == "create" {
+		return m.createLinear(c, options["--table"], words[1])
+	}
 	n := m.find(m.path("dev/mapper", words[1]))
 	if n == nil {
 		return exit(c, 1, "Device %s not found: No such device or address", words[1])
+	}
+	switch words[0] {
+	case "reload":
+		_, err := fmt.Sscanf(options["--table"], "0 %d linear", &n.crypt.next)
+		return err
+	case "resume":
+		return m.all(func() error { return m.resize(n, n.crypt.next*512) })
 	}
 	if m.busy(n) {
 		return exit(c, 1, "device-mapper: remove ioctl on %s failed: Device or resource busy", words[1])
 	}
 	return m.all(func() error { m.remove(n); return nil })
+}
+
+func (m *Machine) createLinear(c run.Cmd, table, name string) error {
+	var sectors int64
+	var device string
+	if _, err := fmt.Sscanf(table, "0 %d linear %s 0", &sectors, &device); err != nil {
+		return exit(c, 1, "Invalid format on line 1 of table")
+	}
+	n, err := m.device(c, 1, device)
+	if err != nil {
+		return err
+	}
+	if m.busy(n) || m.find(m.path("dev/mapper", name)) != nil || sectors*512 > n.size {
+		return exit(c, 1, "device-mapper: create ioctl on %s failed: Device or resource busy", name)
+	}
+	return m.openMapping(n, sectors*512, &crypt{name: name, plain: true})
+}
+
+func (m *Machine) resizeCrypt(c run.Cmd, name string) error {
+	n := m.find(m.path("dev/mapper", name))
+	if n == nil {
+		return exit(c, 4, "Device %s is not active.", name)
+	}
+	below := m.nodes[n.below[0]]
+	if h := readHeader(below.file, 0); h == nil || h.unlock(below.file, c.Stdin, -1) < 0 {
+		return exit(c, 2, "No key available with this passphrase.")
+	}
+	return m.all(func() error { return m.resize(n, below.size-cryptOffset) })
+}
+
+// resize gives a mapping more room.
+func (m *Machine) resize(n *node, size int64) error {
+	n.size, n.crypt.size = size, size
+	return os.Truncate(n.file, size)
 }

@@ -121,8 +121,23 @@ func digest(key []byte) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// checkHeader notes it if a header that says ready is written over.
+// fsUUID is the UUID of the file system at that place, or "".
+func fsUUID(file string, at int64) string {
+	switch b := get(file, at, 4096); {
+	case string(b[:4]) == "XFSB":
+		return hex.EncodeToString(b[32:48])
+	case b[1024+56] == 0x53 && b[1024+57] == 0xef:
+		return hex.EncodeToString(b[1024+104 : 1024+120])
+	}
+	return ""
+}
+
+// checkHeader notes it if a header that says ready is written over, or a file
+// system that was mounted.
 func (m *Machine) checkHeader(file string, at int64, what, by string) {
+	if fs := fsUUID(file, at); m.used[fs] {
+		m.destroyed(fmt.Sprintf("the file system %s on %s", fs, what), by)
+	}
 	h := readHeader(file, at)
 	if h == nil {
 		return

@@ -41,6 +41,7 @@ type Machine struct {
 	steps   int               // counted since the machine started
 	cutAt   int               // 0: never
 	cut     bool
+	used    map[string]bool // UUIDs of file systems that were mounted without encryption
 
 	// Destroyed says, in words, what was made anew although it held something
 	// that was ready. A right program leaves it empty.
@@ -51,7 +52,7 @@ type Machine struct {
 	Immutable []string
 }
 
-// disk is an EBS volume: it outlives reboots and detachment.
+// disk is an EBS volume, or instance storage if its id begins with AWS: it outlives reboots and detachment.
 type disk struct {
 	id   string
 	file string
@@ -59,6 +60,14 @@ type disk struct {
 
 	readOnly bool
 	signed   []signature // recorded; nil where the model looks by itself
+}
+
+// model is that of EBS, or of instance storage, by its id.
+func (d *disk) model() string {
+	if strings.HasPrefix(d.id, "AWS") {
+		return "Amazon EC2 NVMe Instance Storage"
+	}
+	return "Amazon Elastic Block Store"
 }
 
 // node is a block device of the running machine.
@@ -76,7 +85,7 @@ type node struct {
 // New makes a machine without volumes.
 func New(t testing.TB) *Machine {
 	t.Helper()
-	m := &Machine{t: t, root: memory(t), disks: map[string]*disk{}, nodes: map[string]*node{}, missing: map[string]bool{}, shown: map[string]string{}, seq: 10}
+	m := &Machine{t: t, root: memory(t), disks: map[string]*disk{}, nodes: map[string]*node{}, missing: map[string]bool{}, used: map[string]bool{}, shown: map[string]string{}, seq: 10}
 	for _, dir := range []string{"disks", "run", "dev/mapper", "dev/md", "sys/block", "proc/self", "fs"} {
 		m.must(os.MkdirAll(filepath.Join(m.root, dir), 0o755))
 	}
@@ -130,6 +139,22 @@ func (m *Machine) Create(size int64, ids ...string) {
 	m.Attach(ids...)
 }
 
+// Enlarge gives a volume, and the device that shows it, more room.
+func (m *Machine) Enlarge(id string, size int64) {
+	m.t.Helper()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	d := m.disks[id]
+	d.size = size
+	m.must(os.Truncate(d.file, size))
+	for _, n := range m.nodes {
+		if n.disk == d {
+			n.size = size
+		}
+	}
+	m.show()
+}
+
 // Attach attaches volumes, each under the next free name.
 func (m *Machine) Attach(ids ...string) {
 	m.t.Helper()
@@ -150,6 +175,7 @@ func (m *Machine) Detach(ids ...string) {
 	for _, id := range ids {
 		for _, n := range m.nodes {
 			if n.disk != nil && n.disk.id == id {
+				m.refill()
 				m.flush()
 				delete(m.nodes, n.name)
 				m.hide(n)
@@ -179,6 +205,7 @@ func (m *Machine) WasCut() bool { return m.cut }
 func (m *Machine) Reboot() {
 	m.t.Helper()
 	m.mu.Lock()
+	m.refill()
 	m.flush()
 	var ids []string
 	for _, n := range m.nodes {
@@ -229,6 +256,12 @@ func (m *Machine) find(path string) *node {
 		path = to
 	}
 	return m.nodes[filepath.Base(path)]
+}
+
+// Blank zeroes a volume.
+func (m *Machine) Blank(id string) {
+	m.t.Helper()
+	m.must(punch(m.disks[id].file, 0, m.disks[id].size))
 }
 
 // Overwrite makes one volume a copy of another, as one restored from its

@@ -68,15 +68,16 @@ func (m *Machine) show() {
 		m.attribute(n, "queue/physical_block_size", "4096")
 		if n.disk != nil {
 			m.attribute(n, "device/serial", strings.Replace(n.disk.id, "vol-", "vol", 1))
-			m.attribute(n, "device/model", "Amazon Elastic Block Store")
+			m.attribute(n, "device/model", n.disk.model())
 		}
 		if n.array != nil {
 			m.attribute(n, "md/array_state", m.arrayState(n))
 			m.attribute(n, "md/raid_disks", fmt.Sprint(n.array.disks))
+			m.attribute(n, "md/chunk_size", fmt.Sprint(n.array.chunk))
 		}
 		if n.crypt != nil {
 			m.attribute(n, "dm/name", n.crypt.name)
-			m.attribute(n, "dm/uuid", "CRYPT-LUKS2-"+strings.ReplaceAll(n.crypt.uuid, "-", "")+"-"+n.crypt.name)
+			m.attribute(n, "dm/uuid", n.crypt.dmUUID())
 		}
 		m.links(n, "slaves", n.below)
 		m.links(n, "holders", m.holders(n.name))

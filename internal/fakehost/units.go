@@ -41,6 +41,12 @@ func (m *Machine) Mount(_ context.Context, what, where, kind string, options []s
 	if _, err := os.Stat(filepath.Join(m.Root(), where)); err != nil {
 		return err
 	}
+	if kind == "ext4" && fsUUID(n.file, 0) == "" {
+		return fmt.Errorf("mount: %s: wrong fs type, bad superblock", what)
+	}
+	if n.crypt != nil && n.crypt.plain {
+		m.used[fsUUID(n.file, 0)] = true
+	}
 	m.mounts = append(m.mounts, mounted{what, where, kind, n.number, options})
 	m.writeMounts()
 	return nil
@@ -101,6 +107,7 @@ func (m *Machine) MountForeign(where string) {
 // Store writes a row into a mounted volume, and Load reads it.
 func (m *Machine) Store(where, row string) {
 	m.t.Helper()
+	m.refill()
 	m.must(put(m.mountedNode(where).file, 1<<20, []byte(fmt.Sprintf("%-64s", row))))
 	for _, n := range m.nodes {
 		if n.array != nil && !m.whole(n) {
@@ -117,8 +124,8 @@ func (m *Machine) Load(where string) string {
 	return strings.TrimRight(string(get(m.mountedNode(where).file, 1<<20, 64)), " \x00")
 }
 
-func (m *Machine) mountedNode(where string) *node {
-	m.t.Helper()
+// mountedOn returns what is mounted at a place, or nil.
+func (m *Machine) mountedOn(where string) *node {
 	for _, mt := range m.mounts {
 		if mt.where == where {
 			for _, n := range m.nodes {
@@ -127,6 +134,14 @@ func (m *Machine) mountedNode(where string) *node {
 				}
 			}
 		}
+	}
+	return nil
+}
+
+func (m *Machine) mountedNode(where string) *node {
+	m.t.Helper()
+	if n := m.mountedOn(where); n != nil {
+		return n
 	}
 	m.t.Fatalf("nothing of ours is mounted on %s:\n%s", where, m)
 	return nil
