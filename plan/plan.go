@@ -7,15 +7,16 @@ package plan
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"strings"
 )
 
 // Device is a block device as people and the cloud know it.
 type Device struct {
-	Volume string // EBS volume id, "vol-0a1b…"
-	Path   string // kernel path, "/dev/nvme1n1"
-	Size   int64  // bytes
+	Volume string `json:"volume"` // EBS volume id, "vol-0a1b…", or the serial of a disk of instance storage
+	Path   string `json:"path"`   // kernel path, "/dev/nvme1n1"
+	Size   int64  `json:"size"`   // bytes
 }
 
 // Step is one change of the machine.
@@ -35,6 +36,19 @@ type Step interface {
 // Plan is an ordered list of steps. An empty Plan means that nothing is to be
 // done.
 type Plan []Step
+
+// MarshalJSON gives for each step what String says of it, and what it destroys.
+func (p Plan) MarshalJSON() ([]byte, error) {
+	type step struct {
+		Text     string   `json:"text"`
+		Destroys []Device `json:"destroys"`
+	}
+	steps := []step{}
+	for _, s := range p {
+		steps = append(steps, step{s.String(), append([]Device{}, s.Destroys()...)})
+	}
+	return json.Marshal(steps)
+}
 
 // String prints one step a line, and under it what it destroys. Two plans that
 // print alike do alike.
