@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -9,8 +10,10 @@ import (
 	"sync"
 	"time"
 
+	"bootswain/health"
 	"bootswain/internal/situation"
 	"bootswain/launch"
+	"bootswain/plan"
 	"bootswain/secret"
 	"bootswain/spec"
 	"bootswain/volume"
@@ -21,6 +24,7 @@ type ApplyOptions struct {
 	Name string   // one volume; "" means all
 	From string   // a file with a document instead of the launch data
 	Wipe []string // "VOLUME:FINGERPRINT" of content that may be discarded
+	JSON bool     // plan prints for programs
 }
 
 // fetchPatience is how long a person's command waits for launch data.
@@ -69,7 +73,7 @@ func (a *Agent) applyVolume(ctx context.Context, want spec.Volume, mysql bool) e
 	if _, err := a.bringUp(ctx, want, mysql, a.showProgress); err != nil {
 		return named(err, want.Name)
 	}
-	a.say("READY %s: mounted on %s.", want.Name, want.Mount)
+	a.say("READY %s: %s", want.Name, mounted(want))
 	return nil
 }
 
@@ -79,21 +83,49 @@ func (a *Agent) Plan(ctx context.Context, o ApplyOptions) error {
 	if err != nil {
 		return err
 	}
+	planned := []plannedVolume{}
 	var all []error
 	for _, want := range wanted {
-		state, err := volume.Observe(ctx, a.storage, want)
-		if err != nil {
-			all = append(all, named(err, want.Name))
-			continue
+		p, err := a.plan(ctx, want)
+		all = append(all, err)
+		planned = append(planned, p)
+	}
+	if o.JSON {
+		e := json.NewEncoder(a.out)
+		e.SetIndent("", "  ")
+		return errors.Join(append(all, e.Encode(map[string]any{"volumes": planned}))...)
+	}
+	for _, p := range planned {
+		if p.Situation == nil {
+			a.say("%s:\n%s", p.Name, strings.TrimRight(p.Steps.String(), "\n"))
 		}
-		steps, err := volume.Plan(want, state)
-		if err != nil {
-			all = append(all, named(err, want.Name))
-			continue
-		}
-		a.say("%s:\n%s", want.Name, strings.TrimRight(steps.String(), "\n"))
 	}
 	return errors.Join(all...)
+}
+
+// plannedVolume is what would be done to a volume, or why nothing can be.
+type plannedVolume struct {
+	Name      string           `json:"name"`
+	Steps     plan.Plan        `json:"steps"`
+	Situation *health.Sentence `json:"situation,omitempty"`
+}
+
+// plan looks at a volume. The error is what stands in the way, once more.
+func (a *Agent) plan(ctx context.Context, want spec.Volume) (plannedVolume, error) {
+	p := plannedVolume{Name: want.Name}
+	state, err := volume.Observe(ctx, a.storage, want)
+	if err == nil {
+		p.Steps, err = volume.Plan(want, state)
+	}
+	if err == nil {
+		return p, nil
+	}
+	sentence := health.Sentence{Word: situation.Failed, Subject: want.Name, Text: err.Error()}
+	if s := situation.Of(err); s != nil {
+		sentence = health.SentenceOf(s)
+	}
+	p.Situation = &sentence
+	return p, named(err, want.Name)
 }
 
 // wanted returns the orders and the volumes that o is about.
@@ -179,14 +211,4 @@ func named(err error, name string) error {
 		return err
 	}
 	return fmt.Errorf("%s: %w", name, err)
-}
-
-// showProgress prints a step when it has ended, and when a long one goes on.
-func (a *Agent) showProgress(p volume.Progress) {
-	switch {
-	case p.Ended:
-		a.say("%s: %s (%.2fs)", p.Volume, p.Step, p.Took.Seconds())
-	case p.Total > 0 && 100*p.Done/p.Total%10 == 0:
-		a.say("%s: %s, %d %%", p.Volume, p.Step, 100*p.Done/p.Total)
-	}
 }

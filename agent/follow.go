@@ -124,7 +124,7 @@ func (d *daemon) start(ctx context.Context, post func(func()), want spec.Volume,
 func (d *daemon) announce(old, now view) {
 	switch {
 	case now.trouble == nil && now.passed && now.working == "" && (old.trouble != nil || !old.passed):
-		d.say("READY %s: mounted on %s.", now.want.Name, now.want.Mount)
+		d.say("READY %s: %s", now.want.Name, mounted(now.want))
 	case now.trouble != nil && (old.trouble == nil || old.trouble.String() != now.trouble.String()):
 		d.say("%s", now.trouble)
 	}

@@ -95,7 +95,7 @@ func (k *keeper) pass(ctx context.Context) {
 	up := k.view.passed && k.view.trouble == nil
 	lost := k.gone(ctx, up)
 	turn, patience := k.volumeLock(k.want.Name), ctx
-	if up && lost == nil && k.stillMounted() {
+	if up && lost == nil && k.stillMounted() && !volume.Grown(k.storage, k.view.state) {
 		if modified(turn.path).Equal(k.turn) {
 			return
 		}
@@ -199,10 +199,7 @@ func (k *keeper) sentence(err error) *situation.Situation {
 func (k *keeper) progress(p volume.Progress) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.view.working = p.Step
-	if p.Total > 0 {
-		k.view.working = fmt.Sprintf("%s, %d %%", p.Step, 100*p.Done/p.Total)
-	}
+	k.view.working = goingOn(p)
 	if p.Ended {
 		k.view.working = ""
 		k.view.steps = append(slices.Clone(k.view.steps), health.Step{

@@ -170,7 +170,23 @@ func (v view) sentence() *situation.Situation {
 	if worn := v.state.Worn(); worn != nil {
 		return worn
 	}
-	return &situation.Situation{Word: situation.Ready, Subject: v.want.Name, Text: "mounted on " + v.want.Mount + "."}
+	text := mounted(v.want)
+	for _, note := range v.state.Notes() {
+		text += " " + note + "."
+	}
+	return &situation.Situation{Word: situation.Ready, Subject: v.want.Name, Text: text}
+}
+
+// mounted says where a volume is mounted, and what to know of it.
+func mounted(want spec.Volume) string {
+	text := "mounted on " + want.Mount
+	switch want.Encryption.Mode {
+	case spec.EncryptionNone:
+		text += ", not encrypted, as the launch data asks"
+	case spec.EncryptionEphemeral:
+		text += ", scratch: lost when it is taken down, and with each boot"
+	}
+	return text + "."
 }
 
 // usable tells whether a volume is up by what is said of it.
@@ -199,10 +215,12 @@ func (v view) checks(asked time.Duration, now time.Time) []health.Check {
 		checks = append(checks, c)
 	}
 	t := v.tree()
-	if len(v.want.EBS.IDs)+len(v.want.EBS.Devices) > 1 {
+	if max(v.state.Wanted, len(v.want.EBS.IDs)+len(v.want.EBS.Devices)) > 1 {
 		layer("md", t.RAID != nil && v.trouble == nil, "array of "+fmt.Sprint(len(t.Devices))+" volumes is whole.")
 	}
-	layer("luks", t.LUKS != nil && v.trouble == nil, "encrypted; "+v.keys()+".")
+	if v.want.Encryption.Mode != spec.EncryptionNone {
+		layer("luks", t.LUKS != nil && v.trouble == nil, "encrypted; "+v.keys()+".")
+	}
 	layer("mount", t.Mounted && v.trouble == nil, "mounted on "+v.want.Mount+".")
 	return checks
 }
@@ -211,6 +229,8 @@ func (v view) checks(asked time.Duration, now time.Time) []health.Check {
 func (v view) keys() string {
 	t := v.state.Token
 	switch {
+	case v.want.Encryption.Mode == spec.EncryptionEphemeral:
+		return "a key that only the kernel has"
 	case t == nil:
 		return "its keys are not known"
 	case len(t.Spare) > 0:
@@ -229,7 +249,7 @@ func (v view) keys() string {
 func (v view) tree() health.Volume {
 	t := health.Volume{
 		Name: v.want.Name, Required: v.want.Required, Mount: v.want.Mount,
-		State: health.SentenceOf(v.sentence()), Mounted: v.mounted(),
+		State: health.SentenceOf(v.sentence()), Mounted: v.mounted(), Key: string(v.want.Encryption.Mode),
 	}
 	for _, d := range v.state.Devices {
 		t.Devices = append(t.Devices, health.Device{Volume: d.VolumeID, Path: d.Path, Size: d.Size})
@@ -240,7 +260,7 @@ func (v view) tree() health.Volume {
 	if a := v.state.Array; a != nil {
 		t.RAID = &health.RAID{Name: a.Path, Level: "raid0", State: a.State}
 	}
-	if m := v.state.Mapping; m != nil {
+	if m := v.state.Mapping; m != nil && !m.Plain() {
 		t.LUKS = &health.LUKS{Name: m.Name, Keys: v.keys()}
 		if h := v.state.Header; h != nil {
 			t.LUKS.UUID = h.UUID

@@ -36,6 +36,30 @@ func statuses(checks []health.Check) string {
 	return strings.Join(all, " ")
 }
 
+// TestWithoutKeys: who reads status, health or the console is told what keeps no
+// secret, and what does not last.
+func TestWithoutKeys(t *testing.T) {
+	plain, scratch := upView(), upView()
+	plain.want.Encryption.Mode = spec.EncryptionNone
+	scratch.want.Encryption.Mode = spec.EncryptionEphemeral
+	if got := plain.sentence().Text; got != "mounted on /srv/data, not encrypted, as the launch data asks." {
+		t.Errorf("a plain volume is %q", got)
+	}
+	if got := scratch.sentence().Text; got != "mounted on /srv/data, scratch: lost when it is taken down, and with each boot." {
+		t.Errorf("scratch is %q", got)
+	}
+	if got, want := statuses(plain.checks(0, time.Now())), "volume:data=pass md:data=pass mount:data=pass"; got != want {
+		t.Errorf("a plain volume's checks are %s, want %s", got, want)
+	}
+	plain.state.Mapping.UUID = "BOOTSWAIN-PLAIN-"
+	if got := health.Tree(plain.tree()); !strings.Contains(got, "└─ not encrypted\n") || strings.Contains(got, "luks") {
+		t.Errorf("a plain volume looks like\n%s", got)
+	}
+	if got := health.Tree(scratch.tree()); !strings.Contains(got, "└─ luks  a key that only the kernel has\n") {
+		t.Errorf("scratch looks like\n%s", got)
+	}
+}
+
 func TestVolumeChecks(t *testing.T) {
 	waiting := &situation.Situation{Word: situation.Waiting, Subject: "data", Text: "1 of 2 volumes."}
 	unmounted := upView()

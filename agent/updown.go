@@ -35,7 +35,7 @@ func (a *Agent) Up(ctx context.Context, name string) error {
 // Down stops the database if it uses the volume, and takes the volume down. It
 // stays down until Up or the next boot.
 func (a *Agent) Down(ctx context.Context, name string) error {
-	_, mysql, err := a.known(ctx, name)
+	want, mysql, err := a.known(ctx, name)
 	if err != nil {
 		return err
 	}
@@ -44,6 +44,10 @@ func (a *Agent) Down(ctx context.Context, name string) error {
 		return err
 	}
 	defer release()
+	// Asked before the database is stopped for nothing.
+	if err := volume.Held(a.storage, name); err != nil {
+		return err
+	}
 	// Marked first, so that the daemon does not bring it back behind us.
 	if err := markDown(name); err != nil {
 		return fmt.Errorf("cannot take %s down: %w", name, err)
@@ -56,7 +60,11 @@ func (a *Agent) Down(ctx context.Context, name string) error {
 	if err := volume.Down(ctx, a.storage, name, a.showProgress); err != nil {
 		return errors.Join(named(err, name), unmarkDown(name))
 	}
-	a.say("DOWN %s: taken down.\n  next: bootswain up %s, or reboot", name, name)
+	text := "taken down."
+	if want.Encryption.Mode == spec.EncryptionEphemeral {
+		text = "taken down; what was on it is gone with its key."
+	}
+	a.say("DOWN %s: %s\n  next: bootswain up %[1]s, or reboot", name, text)
 	return nil
 }
 
@@ -101,6 +109,10 @@ func (a *Agent) known(ctx context.Context, name string) (spec.Volume, bool, erro
 // its mount; the key is in its own header.
 func foundAgain(v health.Volume) spec.Volume {
 	want := spec.Volume{Name: v.Name, Mount: v.Mount, Required: v.Required}
+	if want.Encryption.Mode = spec.EncryptionMode(v.Key); want.Encryption.Mode == spec.EncryptionEphemeral {
+		want.InstanceStore = spec.AllInstanceStore
+		return want
+	}
 	for _, d := range v.Devices {
 		want.EBS.IDs = append(want.EBS.IDs, d.Volume)
 	}

@@ -74,6 +74,7 @@ type Volume struct {
 	Devices  []Device    `json:"devices"`
 	RAID     *RAID       `json:"raid,omitempty"`
 	LUKS     *LUKS       `json:"luks,omitempty"`
+	Key      string      `json:"key,omitempty"` // "none": not encrypted; "ephemeral": made anew with each boot; "": kept
 	FS       *Filesystem `json:"filesystem,omitempty"`
 	Mount    string      `json:"mount,omitempty"` // where it is asked for
 	Mounted  bool        `json:"mounted"`

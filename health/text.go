@@ -95,8 +95,12 @@ func Tree(v Volume) string {
 	}
 	b.WriteString(columns(v.Name, place, fs) + "\n")
 	indent := ""
-	if v.LUKS != nil {
+	switch {
+	case v.LUKS != nil:
 		b.WriteString(indent + "└─ " + columns("luks", v.LUKS.Name, v.LUKS.Cipher, v.LUKS.Keys) + "\n")
+		indent += "   "
+	case v.Key == "none" && v.Mounted:
+		b.WriteString(indent + "└─ not encrypted\n")
 		indent += "   "
 	}
 	if v.RAID != nil {

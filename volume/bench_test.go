@@ -16,6 +16,7 @@ import (
 	"bootswain/internal/fakehost"
 	"bootswain/internal/situation"
 	"bootswain/secret"
+	"bootswain/spec"
 )
 
 // real runs the conformance suite on this machine's NVMe devices, all of which
@@ -44,11 +45,13 @@ type modelBench struct {
 func newModelBench(t *testing.T) *modelBench {
 	m := fakehost.New(t)
 	m.Create(diskSize, volumeIDs(4)...)
+	m.Create(diskSize, storeIDs(2)...)
 	return &modelBench{m}
 }
 
 func (b *modelBench) host() *Host   { return hostOf(b.m) }
 func (b *modelBench) ids() []string { return volumeIDs(4) }
+func (b *modelBench) own() []string { return storeIDs(2) }
 
 func (b *modelBench) foreign(t *testing.T, id string) {
 	write(t, b.m, id, 0x438, []byte("\x53\xef"))
@@ -66,6 +69,17 @@ func (b *modelBench) reboot(*testing.T)                      { b.m.Reboot() }
 func (b *modelBench) detach(_ *testing.T, id string)         { b.m.Detach(id) }
 func (b *modelBench) attach(_ *testing.T, id string)         { b.m.Attach(id) }
 
+func (b *modelBench) clear(*testing.T) {
+	for _, id := range append(volumeIDs(4), storeIDs(2)...) {
+		b.m.Blank(id)
+	}
+}
+
+func (b *modelBench) tight(t *testing.T, want spec.Volume) {
+	up(t, b, want)
+	b.m.Enlarge(want.EBS.IDs[0], grownSize)
+}
+
 func (b *modelBench) killed(t *testing.T, n int, do func(h *Host) error) {
 	b.m.CutAfter(2 * n)
 	if err := do(b.host()); err != nil && !b.m.WasCut() {
@@ -76,7 +90,7 @@ func (b *modelBench) killed(t *testing.T, n int, do func(h *Host) error) {
 func (b *modelBench) up(*testing.T) string {
 	var lines []string
 	for _, line := range strings.Split(b.m.String(), "\n") {
-		if !strings.HasPrefix(line, "vol-") {
+		if !strings.HasPrefix(line, "vol-") && !strings.HasPrefix(line, "AWS") {
 			lines = append(lines, line)
 		}
 	}

@@ -55,7 +55,7 @@ func (c *claimDevice) notReadyYet() error {
 	if path == "" {
 		return nil
 	}
-	now := State{Name: c.s.Name}
+	now := c.s.again()
 	if err := observeHeaderAt(&now, path, at, size); err != nil {
 		return err
 	}
@@ -182,6 +182,12 @@ func (a at) unclaim() error {
 		}
 		if err := writeBlock(d.Device, make([]byte, claimSize), false); err != nil {
 			return fmt.Errorf("cannot remove the claim on %s: %w", name(d.Device), err)
+		}
+		if c, err = claimOn(d.Device); err != nil {
+			return err
+		}
+		if a.s.claims(c) {
+			return fmt.Errorf("cannot remove the claim on %s: it is still there", name(d.Device))
 		}
 	}
 	return nil

@@ -10,12 +10,13 @@ import (
 )
 
 // bench is a machine with four blank EBS volumes, of which the last is large
-// enough to carry a file system alone; the model machine or, in a micro
+// enough to carry a file system alone, and two disks of instance storage; the model machine or, in a micro
 // guest, a real one. The suite below runs on both, so that the model cannot
 // drift from what mdadm, cryptsetup and the kernel do.
 type bench interface {
 	host() *Host
 	ids() []string
+	own() []string                                      // two disks of instance storage
 	foreign(t *testing.T, id string)                    // makes an ext4 file system labelled "backup"
 	write(t *testing.T, id string, at int64, b []byte)  // behind everybody's back
 	copy(t *testing.T, from, to string)                 // makes one volume a copy of another
@@ -26,6 +27,8 @@ type bench interface {
 	detach(t *testing.T, id string)                     // without a word
 	attach(t *testing.T, id string)                     // again, under whatever name
 	killed(t *testing.T, n int, do func(h *Host) error) // runs do and kills the program that is at work at step n
+	clear(t *testing.T)                                 // all devices are blank again
+	tight(t *testing.T, want spec.Volume)               // brings a volume up whose device has grown since
 	up(t *testing.T) string                             // what arrays and mappings there are
 }
 
@@ -53,6 +56,13 @@ var suite = []suiteCase{
 	{"a lost device is noticed, and comes back", lostDevice},
 	{"a rotated key opens, and the one before does not", rotateKeys},
 	{"a header is backed up, and restored where it belongs", headerBackup},
+	{"a plain volume is made, comes back, and goes down", plainVolume},
+	{"a killed first boot of a plain volume is finished by the next", killedPlain},
+	{"a plain volume that lost a device comes back with it", lostPlain},
+	{"ext4 is made where it is asked for", ext4Volume},
+	{"a volume grows with its device", growVolume},
+	{"scratch is made anew by each boot and by nothing else", scratchVolume},
+	{"instance storage with somebody's file system stays as it is", foreignScratch},
 }
 
 func up(t *testing.T, b bench, want spec.Volume) State {

@@ -13,6 +13,7 @@ import (
 	"bootswain/internal/run"
 	"bootswain/luks"
 	"bootswain/raid"
+	"bootswain/spec"
 )
 
 // observeDevice finds out what a device holds and who uses it. A device that
@@ -85,6 +86,8 @@ func (w *work) superblocks(s *State, d *Device, c *claim, f io.ReaderAt) (conten
 	case member != nil:
 		holds := fmt.Sprintf("device %d of %d of array %q %s", member.Role+1, member.RaidDisks, member.Name, short(member.RFC()))
 		return Content{Kind: KindForeign, Member: member, Holds: holds}, false, nil
+	case s.Mode == spec.EncryptionNone && !s.striped():
+		return s.plainContent(c, f)
 	}
 	header, err := luks.Read(f)
 	switch {

@@ -103,12 +103,20 @@ func (w *work) unmap(ctx context.Context, m luks.Mapping) error {
 		return err
 	}
 	return w.do("close "+m.Name, func() error {
-		err := luks.Close(ctx, w.host.Run, m.Name)
+		err := w.unmapped(ctx, m)
 		if err != nil && lost {
 			return luks.CloseLost(ctx, w.host.Run, m.Name)
 		}
 		return err
 	})
+}
+
+// unmapped closes a mapping.
+func (w *work) unmapped(ctx context.Context, m luks.Mapping) error {
+	if m.Plain() {
+		return luks.ClosePlain(ctx, w.host.Run, m.Name)
+	}
+	return luks.Close(ctx, w.host.Run, m.Name)
 }
 
 // unmount ends all mounts of a file system, the last first; bind mounts of its
@@ -120,7 +128,7 @@ func (w *work) unmount(ctx context.Context, number string, lost bool) error {
 	}
 	for _, m := range slices.Backward(mounts) {
 		if err := w.host.Units.Unmount(ctx, m.Point); err != nil && !lost {
-			return fmt.Errorf("cannot unmount %s: %w", m.Point, err)
+			return errors.Join(w.held(number, false), fmt.Errorf("cannot unmount %s: %w", m.Point, err))
 		}
 	}
 	left, err := filesystem.Mounted(w.host.Proc, number)
@@ -128,7 +136,7 @@ func (w *work) unmount(ctx context.Context, number string, lost bool) error {
 		return err
 	}
 	if !lost {
-		return fmt.Errorf("%s is still mounted", left[0].Point)
+		return errors.Join(w.held(number, false), fmt.Errorf("%s is still mounted", left[0].Point))
 	}
 	for _, m := range slices.Backward(left) {
 		if _, err := w.host.Run.Run(ctx, run.Cmd{Name: "umount", Args: []string{"--lazy", m.Point}}); err != nil {

@@ -9,12 +9,22 @@ import (
 
 	"bootswain/filesystem"
 	"bootswain/luks"
+	"bootswain/spec"
 )
 
 // makeFilesystem makes the file system of an unfinished set.
-type makeFilesystem struct{ at }
+type makeFilesystem struct {
+	at
+	kind string
+}
 
-func (m *makeFilesystem) String() string { return "make an XFS file system for " + m.s.Name }
+func (m *makeFilesystem) String() string {
+	text := map[string]string{"xfs": "make an XFS", "ext4": "make an ext4"}[m.kind] + " file system for " + m.s.Name
+	if m.s.NoXFS {
+		text += ", since mkfs.xfs is not installed"
+	}
+	return text
+}
 
 func (m *makeFilesystem) Apply(ctx context.Context) error {
 	if err := m.same(); err != nil {
@@ -35,35 +45,45 @@ func (m *makeFilesystem) Apply(ctx context.Context) error {
 		return err
 	}
 	label := m.s.Name
-	if len(label) > 12 { // all that XFS has room for
+	if len(label) > filesystem.MaxLabel {
 		label = ""
 	}
 	// What a mapping of new random key shows is noise; mkfs need not look at it.
-	return filesystem.MakeXFS(ctx, m.host().Run, filesystem.Options{Device: mapping.Path, UUID: m.s.uuid(kindFilesystem), Label: label, Reclaim: true})
+	o := filesystem.Options{Device: mapping.Path, UUID: m.s.uuid(kindFilesystem), Label: label, Reclaim: true}
+	if m.kind == "ext4" {
+		return filesystem.MakeExt4(ctx, m.host().Run, o)
+	}
+	return filesystem.MakeXFS(ctx, m.host().Run, o)
 }
 
 // markReady ends the making: what was made is looked at, is on the devices, the
-// claims go, and the header says ready.
+// claims go, and the header, if there is one that somebody can open again, says
+// ready.
 type markReady struct {
 	at
 	token luks.Token
 }
 
-func (m *markReady) String() string { return "note in the header that " + m.s.Name + " is ready" }
+func (m *markReady) String() string {
+	if m.s.Mode != spec.EncryptionSealed {
+		return "remove the claims, so that " + m.s.Name + " is ready"
+	}
+	return "note in the header that " + m.s.Name + " is ready"
+}
 
 func (m *markReady) Apply(ctx context.Context) error {
 	mapping, err := m.mapping()
 	if err != nil {
 		return err
 	}
-	fs := observeFilesystem(mapping.Path)
+	fs := observeFilesystem(mapping.Path, 0, 1<<62)
 	if fs == nil || fs.Fault != "" || fs.UUID != m.s.uuid(kindFilesystem) {
-		return errors.New("mkfs.xfs said that it was done, and the file system is not there")
+		return errors.New("mkfs said that it was done, and the file system is not there")
 	}
 	if err := filesystem.Sync(mapping.Path); err != nil {
 		return err
 	}
-	if err := m.unclaim(); err != nil {
+	if err := m.unclaim(); err != nil || m.s.Mode != spec.EncryptionSealed {
 		return err
 	}
 	t := m.token
@@ -84,7 +104,7 @@ func (m *mount) Apply(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	switch fs := observeFilesystem(mapping.Path); {
+	switch fs := observeFilesystem(mapping.Path, 0, 1<<62); {
 	case fs == nil:
 		return m.s.noFilesystem("no file system")
 	case fs.Fault != "":

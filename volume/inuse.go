@@ -24,7 +24,7 @@ func (w *work) user(s *State, d *Device) (string, error) {
 	if on, err := w.mountedOn(d); err != nil || on != "" {
 		return on, err
 	}
-	if len(d.Holders) > 0 || d.Content.Kind == KindMember || d.Content.Kind == KindEncrypted {
+	if len(d.Holders) > 0 || d.Content.Kind == KindMember || d.Content.Kind == KindEncrypted || d.Content.Kind == KindPlain {
 		// Looking exclusively would be in the way of somebody who starts or
 		// opens it this very moment; the steps look before they write.
 		return "", nil

@@ -16,8 +16,15 @@ import (
 
 // observeLayers looks at header, mapping, file system and mounts.
 func (w *work) observeLayers(s *State, want spec.Volume) error {
-	if err := w.observeHeader(s); err != nil {
-		return err
+	if s.Mode == spec.EncryptionNone {
+		if err := s.observePlain(); err != nil {
+			return err
+		}
+	}
+	if s.Filesystem == nil {
+		if err := w.observeHeader(s); err != nil {
+			return err
+		}
 	}
 	kernel, _, _ := s.target()
 	if kernel != "" {
@@ -26,11 +33,12 @@ func (w *work) observeLayers(s *State, want spec.Volume) error {
 		}
 	}
 	if s.Mapping != nil {
-		s.Filesystem = observeFilesystem(s.Mapping.Path)
+		s.Filesystem = observeFilesystem(s.Mapping.Path, 0, 1<<62)
 		var err error
 		if s.Mounts, err = filesystem.Mounted(w.host.Proc, s.Mapping.Number); err != nil {
 			return err
 		}
+		w.observeMountedSize(s)
 	}
 	there, err := filesystem.MountedAt(w.host.Proc, want.Mount)
 	if err != nil || len(there) == 0 {
@@ -49,7 +57,11 @@ func (w *work) observeMapping(s *State, kernel string) error {
 		return err
 	}
 	for _, m := range on {
-		if m.Name != mappingName(s.Name) || s.Header == nil || !m.Opens(s.Header.UUID) {
+		opens := s.Header != nil && m.Opens(s.Header.UUID)
+		if s.Mode == spec.EncryptionNone {
+			opens = m.Plain()
+		}
+		if m.Name != mappingName(s.Name) || !opens {
 			s.OtherUser = fmt.Sprintf("%s (%s)", m.Name, m.Kernel)
 			continue
 		}
@@ -57,7 +69,11 @@ func (w *work) observeMapping(s *State, kernel string) error {
 		if err != nil {
 			return err
 		}
-		s.Mapping = &Mapping{Mapping: m, Path: filepath.Join(w.host.EBS.Dev, m.Kernel), Number: strings.TrimSpace(string(number))}
+		size, err := w.size(m.Kernel)
+		if err != nil {
+			return err
+		}
+		s.Mapping = &Mapping{Mapping: m, Size: size, Path: filepath.Join(w.host.EBS.Dev, m.Kernel), Number: strings.TrimSpace(string(number))}
 		s.Orphan, s.OrphanLost = nil, false
 	}
 	return nil
@@ -99,10 +115,11 @@ func observeHeaderAt(s *State, path string, at, size int64) error {
 	return nil
 }
 
-// headerPlace returns where the header is to be read; "" for nowhere.
+// headerPlace returns where the header, or a plain volume's file system, is to
+// be read; "" for nowhere.
 func (s State) headerPlace() (path string, at, size int64) {
 	if _, path, size = s.target(); path != "" {
-		if !s.striped() && s.Devices[0].Content.Kind != KindEncrypted {
+		if kind := s.Devices[0].Content.Kind; !s.striped() && kind != KindEncrypted && kind != KindPlain {
 			return "", 0, 0
 		}
 		return path, 0, size
@@ -118,14 +135,14 @@ func (s State) headerPlace() (path string, at, size int64) {
 	return "", 0, 0
 }
 
-// observeFilesystem reads the superblock of what is on an opened volume.
-func observeFilesystem(path string) *Filesystem {
+// observeFilesystem reads the superblock of what is on a device, from at on.
+func observeFilesystem(path string, at, size int64) *Filesystem {
 	f, err := direct.Open(path)
 	if err != nil {
 		return &Filesystem{Fault: err.Error()}
 	}
 	defer f.Close()
-	sb, err := filesystem.ReadSuperblock(f)
+	sb, err := filesystem.ReadSuperblock(io.NewSectionReader(f, at, size))
 	switch {
 	case err != nil:
 		return &Filesystem{Fault: err.Error()}

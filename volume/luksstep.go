@@ -10,6 +10,8 @@ import (
 	"bootswain/internal/situation"
 	"bootswain/luks"
 	"bootswain/plan"
+	"bootswain/secret"
+	"bootswain/spec"
 )
 
 // unseal gets the key before anything is written, so that a key that cannot be
@@ -52,7 +54,7 @@ func (f *formatLUKS) Apply(ctx context.Context) error {
 	if err := f.unready(path); err != nil {
 		return err
 	}
-	key, err := f.s.w.key(ctx, f.sealed)
+	key, err := f.key(ctx, f.sealed)
 	if err != nil {
 		return err
 	}
@@ -69,6 +71,9 @@ type putToken struct {
 
 func (p *putToken) String() string {
 	text := "note in the header that " + p.s.Name + " is being prepared"
+	if p.token.Intent == luks.Scratch {
+		return "note in the header that " + p.s.Name + " is scratch"
+	}
 	if !p.recovery {
 		text += "; it has no recovery key"
 	}
@@ -121,18 +126,27 @@ func (o *open) Apply(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	err = o.unlock(ctx, func(k []byte) error { return luks.Open(ctx, o.host().Run, path, mappingName(o.s.Name), k) })
+	if err != nil {
+		return err
+	}
+	_, err = o.mapping()
+	return err
+}
+
+// unlock does something that takes a key with the first one that fits.
+func (o *open) unlock(ctx context.Context, do func(key []byte) error) error {
 	whose := []string{"the launch data's key", "the volume's own key"}
 	var locked []*situation.Situation
 	for i, sealed := range o.sealed {
-		if len(sealed) == 0 || i > 0 && bytes.Equal(sealed, o.sealed[0]) {
+		if len(sealed) == 0 && o.s.Mode == spec.EncryptionSealed || i > 0 && bytes.Equal(sealed, o.sealed[0]) {
 			continue
 		}
-		switch s, err := o.try(ctx, path, sealed); {
+		switch s, err := o.try(ctx, sealed, do); {
 		case err != nil:
 			return err
 		case s == nil:
-			_, err := o.mapping()
-			return err
+			return nil
 		default:
 			s.Text = whose[i] + ": " + s.Text
 			locked = append(locked, s)
@@ -148,10 +162,10 @@ func (o *open) Apply(ctx context.Context) error {
 	return all
 }
 
-// try opens with one key. A key that cannot be had or does not fit is a
+// try does it with one key. A key that cannot be had or does not fit is a
 // situation, anything else an error.
-func (o *open) try(ctx context.Context, path string, sealed []byte) (*situation.Situation, error) {
-	key, err := o.s.w.key(ctx, sealed)
+func (o *open) try(ctx context.Context, sealed []byte, do func(key []byte) error) (*situation.Situation, error) {
+	key, err := o.key(ctx, sealed)
 	if s := situation.Of(err); s != nil {
 		own := *s
 		return &own, nil
@@ -159,7 +173,7 @@ func (o *open) try(ctx context.Context, path string, sealed []byte) (*situation.
 	if err != nil {
 		return nil, err
 	}
-	err = key.Use(func(k []byte) error { return luks.Open(ctx, o.host().Run, path, mappingName(o.s.Name), k) })
+	err = key.Use(do)
 	if errors.Is(err, luks.ErrWrongKey) {
 		return &situation.Situation{Word: situation.Locked, Text: luks.ErrWrongKey.Error() + ". Data untouched.",
 			Next: "give the key that it was made with", Cause: err}, nil
@@ -178,6 +192,15 @@ func join(all []*situation.Situation) *situation.Situation {
 	return &first
 }
 
+// key returns the key that a ciphertext holds, or of what is made anew with
+// each boot the one that this process made for it.
+func (a at) key(ctx context.Context, sealed []byte) (*secret.Key, error) {
+	if a.s.Mode == spec.EncryptionEphemeral {
+		return a.s.w.ephemeral(), nil
+	}
+	return a.s.w.key(ctx, sealed)
+}
+
 // closeMapping ends the mapping of an unfinished set, so that it can be made
 // anew.
 type closeMapping struct{ at }
@@ -185,7 +208,7 @@ type closeMapping struct{ at }
 func (c *closeMapping) String() string { return "close " + c.s.Name + ", which is unfinished" }
 
 func (c *closeMapping) Apply(ctx context.Context) error {
-	if err := luks.Close(ctx, c.host().Run, mappingName(c.s.Name)); err != nil {
+	if err := c.s.w.unmapped(ctx, c.s.Mapping.Mapping); err != nil {
 		return fmt.Errorf("cannot close it: %w", err)
 	}
 	return nil

@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"bootswain/ebs"
+	"bootswain/internal/run"
 	"bootswain/luks"
 	"bootswain/raid"
 	"bootswain/spec"
@@ -25,25 +26,19 @@ func Observe(ctx context.Context, h *Host, want spec.Volume) (State, error) {
 }
 
 func (w *work) observe(ctx context.Context, want spec.Volume) (State, error) {
-	s := State{Name: want.Name, Wanted: len(want.EBS.IDs) + len(want.EBS.Devices), w: w}
-	all, err := w.host.EBS.Devices()
-	if err != nil {
+	s := State{Name: want.Name, Mode: want.Encryption.Mode, Store: want.InstanceStore != 0, Wanted: len(want.EBS.IDs) + len(want.EBS.Devices), w: w}
+	choose := w.chooseEBS
+	if s.Store {
+		choose = w.chooseStore
+	}
+	if err := choose(&s, want); err != nil {
 		return s, explain(want.Name, "look at its devices", err)
 	}
 	if err := w.observeOrphan(&s); err != nil {
 		return s, explain(want.Name, "look at what is open", err)
 	}
-	found, missing, err := ebs.Select(all, want.EBS.IDs, want.EBS.Devices)
-	if err != nil {
-		s.Conflict = err.Error()
+	if s.Conflict != "" {
 		return s, nil
-	}
-	s.Missing = missing
-	for _, d := range found {
-		s.Devices = append(s.Devices, Device{Device: d})
-	}
-	if len(missing) > 0 && len(want.EBS.Devices) > 0 {
-		s.Nameless = nameless(all)
 	}
 	if err := w.observeArray(&s); err != nil {
 		return s, explain(want.Name, "look at its array", err)
@@ -59,10 +54,49 @@ func (w *work) observe(ctx context.Context, want spec.Volume) (State, error) {
 	if err := w.observeStrangers(ctx, &s); err != nil {
 		return s, explain(want.Name, "look at what else is on it", err)
 	}
+	if err := w.observeMkfs(ctx, &s, want); err != nil {
+		return s, explain(want.Name, "look for mkfs.xfs", err)
+	}
 	if err := w.prove(ctx, &s, want); err != nil {
 		return s, explain(want.Name, "read all of it", err)
 	}
 	return s, nil
+}
+
+// chooseEBS finds the EBS volumes that are asked for.
+func (w *work) chooseEBS(s *State, want spec.Volume) error {
+	all, err := w.host.EBS.Devices()
+	if err != nil {
+		return err
+	}
+	found, missing, err := ebs.Select(all, want.EBS.IDs, want.EBS.Devices)
+	if err != nil {
+		s.Conflict = err.Error()
+		return nil
+	}
+	s.Missing = missing
+	for _, d := range found {
+		s.Devices = append(s.Devices, Device{Device: d})
+	}
+	if len(missing) > 0 && len(want.EBS.Devices) > 0 {
+		s.Nameless = nameless(all)
+	}
+	return nil
+}
+
+// observeMkfs finds out whether there is mkfs.xfs where that decides what file
+// system is made.
+func (w *work) observeMkfs(ctx context.Context, s *State, want spec.Volume) error {
+	makes := want.Create == spec.CreateIfBlank || s.Mode == spec.EncryptionEphemeral
+	if !makes || want.Filesystem.Type != "" || len(s.Missing) > 0 || s.ready() {
+		return nil
+	}
+	_, err := w.host.Run.Run(ctx, run.Cmd{Name: "mkfs.xfs", Args: []string{"-V"}})
+	if errors.As(err, new(*run.MissingError)) {
+		s.NoXFS = true
+		return nil
+	}
+	return err
 }
 
 // nameless says which devices would not tell the name that they were attached

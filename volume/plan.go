@@ -33,6 +33,25 @@ import (
 // each device says in its claim, or the header says in its token, that nothing
 // on it is wanted. The token "ready" is written once, and from then on nothing
 // leads back to the left.
+//
+// A plain volume (encryption: none) has no header and no token:
+//
+//	claimed ──► array ──► mapped ──► file system ──► claims ──► mounted
+//	   ▲                                 │           removed
+//	   └── a crash, every claim there: ──┘              │
+//	       begun anew                                   └── a crash, some gone: finished
+//
+// It is ready when no claim is left and its file system is whole and bears its
+// name. That is safe against cuts. All claims are on the devices before anything
+// else is written, so as long as one step of the making may be half done, every
+// claim is there. The file system is flushed before the first claim is removed,
+// so when one is gone, and the file system is there, nothing is half done, and
+// what is left to do is to remove the others. Nothing is mounted before all are
+// gone, so where one is left there is no data. And the mapping ends before the
+// claims' place, so no data ever looks like a claim.
+//
+// A scratch volume (encryption: ephemeral) is never ready in this sense: what is
+// open and whole is mounted, and all else that bears its UUIDs is made anew.
 func Plan(want spec.Volume, have State) (plan.Plan, error) {
 	if s := have.trouble(want); s != nil {
 		return nil, s
@@ -53,31 +72,77 @@ func Plan(want spec.Volume, have State) (plan.Plan, error) {
 		}
 		return append(steps, have.bringUp(want)...), nil
 	}
+	if have.complete() && have.made() {
+		return append(steps, have.finish(want)...), nil
+	}
 	if s := have.uncreatable(want); s != nil {
 		return nil, s
 	}
 	return append(steps, have.create(want)...), nil
 }
 
-// bringUp starts, opens and mounts a ready set.
+// bringUp starts, opens, grows and mounts a ready set.
 func (s State) bringUp(want spec.Volume) plan.Plan {
-	var steps plan.Plan
-	if s.striped() && s.Array == nil {
-		steps = append(steps, &assembleArray{s.at()})
+	steps, kind := s.open(want), ""
+	if s.Mode == spec.EncryptionSealed {
+		kind = s.Token.Purpose.Type
+	} else {
+		kind = s.Filesystem.Type
 	}
-	if s.Mapping == nil {
-		steps = append(steps, &open{s.at(), [][]byte{want.Encryption.Sealed, s.Token.Sealed}})
+	mapping, fs := s.grown()
+	if mapping {
+		steps = append(steps, &growMapping{s.opening(want)})
 	}
 	if !s.mountedAt(want.Mount) {
-		steps = append(steps, &mount{s.at(), s.mountSpec(want, s.Token.Purpose.Type)})
+		steps = append(steps, &mount{s.at(), s.mountSpec(want, kind)})
+	}
+	if fs {
+		steps = append(steps, &growFilesystem{s.at(), kind, want.Mount})
 	}
 	return steps
 }
 
+// open starts the array and opens what is on it.
+func (s State) open(want spec.Volume) plan.Plan {
+	var steps plan.Plan
+	if s.striped() && s.Array == nil {
+		steps = append(steps, &assembleArray{s.at()})
+	}
+	switch {
+	case s.Mapping != nil:
+	case s.Mode == spec.EncryptionNone:
+		steps = append(steps, &mapPlain{s.at()})
+	default:
+		opening := s.opening(want)
+		steps = append(steps, &opening)
+	}
+	return steps
+}
+
+// opening opens a ready set by the launch data's key or its own.
+func (s State) opening(want spec.Volume) open {
+	o := open{at: s.at(), sealed: [][]byte{want.Encryption.Sealed}}
+	if s.Token != nil {
+		o.sealed = append(o.sealed, s.Token.Sealed)
+	}
+	return o
+}
+
+// finish removes the claims that are left on a plain set.
+func (s State) finish(want spec.Volume) plan.Plan {
+	return append(s.open(want),
+		&markReady{at: s.at()},
+		&mount{s.at(), s.mountSpec(want, s.Filesystem.Type)},
+	)
+}
+
 // create makes a new set, or makes an unfinished one anew.
 func (s State) create(want spec.Volume) plan.Plan {
-	sealed := want.Encryption.Sealed
-	steps := plan.Plan{&unseal{s.at(), sealed}}
+	var steps plan.Plan
+	sealed, kind := want.Encryption.Sealed, s.kindOf(want)
+	if s.Mode == spec.EncryptionSealed {
+		steps = append(steps, &unseal{s.at(), sealed})
+	}
 	if s.Mapping != nil {
 		steps = append(steps, &closeMapping{s.at()})
 	}
@@ -93,19 +158,39 @@ func (s State) create(want spec.Volume) plan.Plan {
 	}
 	token := luks.Token{
 		Set: s.Name, Members: s.Wanted, Volumes: s.ids(), Intent: luks.Preparing, Sealed: sealed,
-		Purpose: luks.Purpose{Mount: want.Mount, Type: want.Filesystem.Type, Options: want.Filesystem.Options},
+		Purpose: luks.Purpose{Mount: want.Mount, Type: kind, Options: want.Filesystem.Options},
 	}
-	steps = append(steps, &formatLUKS{s.at(), sealed})
-	if hasRecovery(want.Encryption) {
-		steps = append(steps, &addRecovery{s.at(), sealed, want.Encryption.Recovery})
+	if s.Mode == spec.EncryptionEphemeral {
+		token.Intent = luks.Scratch
+	}
+	if s.Mode == spec.EncryptionNone {
+		steps = append(steps, &mapPlain{s.at()})
+	} else {
+		steps = append(steps, &formatLUKS{s.at(), sealed})
+		if hasRecovery(want.Encryption) {
+			steps = append(steps, &addRecovery{s.at(), sealed, want.Encryption.Recovery})
+		}
+		steps = append(steps, &putToken{s.at(), token, hasRecovery(want.Encryption)}, &open{s.at(), [][]byte{sealed}})
+	}
+	if want.Prefill {
+		steps = append(steps, &prefill{s.at()})
 	}
 	return append(steps,
-		&putToken{s.at(), token, hasRecovery(want.Encryption)},
-		&open{s.at(), [][]byte{sealed}},
-		&makeFilesystem{s.at()},
+		&makeFilesystem{s.at(), kind},
 		&markReady{s.at(), token},
-		&mount{s.at(), s.mountSpec(want, want.Filesystem.Type)},
+		&mount{s.at(), s.mountSpec(want, kind)},
 	)
+}
+
+// kindOf is the type of the file system to be made.
+func (s State) kindOf(want spec.Volume) string {
+	switch {
+	case want.Filesystem.Type != "":
+		return want.Filesystem.Type
+	case s.NoXFS:
+		return "ext4"
+	}
+	return "xfs"
 }
 
 func (s State) mountSpec(want spec.Volume, kind string) MountSpec {
@@ -153,11 +238,16 @@ func (s State) mayWrite(d Device) bool {
 	case KindNothing:
 		return d.Content.FirstData == AllZero || s.claims(d.Claim)
 	case KindMember:
+		if d.Content.Member.RFC() != s.uuid(kindArray) {
+			return false
+		}
 		// Without its claim it is ours if the header in the array says that the
-		// set is unfinished.
-		return d.Content.Member.RFC() == s.uuid(kindArray) && (s.claims(d.Claim) && s.Header == nil || s.unfinished())
+		// set is unfinished, or the array itself that it is scratch.
+		return s.claims(d.Claim) && s.Header == nil || s.unfinished() || s.Mode == spec.EncryptionEphemeral
 	case KindEncrypted:
 		return s.claims(d.Claim) && s.Header == nil || s.unfinished()
+	case KindPlain:
+		return s.claims(d.Claim)
 	}
 	return false
 }
@@ -170,7 +260,7 @@ func (s State) unfinished() bool {
 		return false
 	}
 	if s.Token != nil {
-		return s.Token.Intent == luks.Preparing
+		return s.Token.Intent == luks.Preparing || s.Token.Intent == luks.Scratch && s.Mode == spec.EncryptionEphemeral
 	}
 	return !slices.ContainsFunc(s.Devices, func(d Device) bool { return !s.claims(d.Claim) })
 }

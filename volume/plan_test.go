@@ -66,7 +66,7 @@ func headed(s State, uuid string, intent luks.Intent) State {
 }
 
 func opened(s State, fs *Filesystem) State {
-	s.Mapping = &Mapping{Mapping: luks.Mapping{Kernel: "dm-0", Name: "bootswain-data"}, Path: "/dev/dm-0", Number: "253:0"}
+	s.Mapping = &Mapping{Mapping: luks.Mapping{Kernel: "dm-0", Name: "bootswain-data"}, Size: s.Devices[0].Size - 16<<20, Path: "/dev/dm-0", Number: "253:0"}
 	s.Filesystem = fs
 	return s
 }
@@ -106,6 +106,14 @@ func kinds(p plan.Plan) string {
 			word += "preparing"
 		case *open:
 			word += "open"
+		case *mapPlain:
+			word += "map"
+		case *growMapping:
+			word += "grow"
+		case *growFilesystem:
+			word += "grow fs"
+		case *prefill:
+			word += "fill"
 		case *makeFilesystem:
 			word += "mkfs"
 		case *markReady:
@@ -123,7 +131,7 @@ const makeAnew = "!format, preparing, open, mkfs, ready, mount"
 func TestPlanSteps(t *testing.T) {
 	own := func(n int) string { return seen(n).uuid(kindArray) }
 	head := func(n int) string { return seen(n).uuid(kindHeader) }
-	xfs := &Filesystem{Superblock: filesystem.Superblock{Type: "xfs"}}
+	xfs := &Filesystem{Superblock: filesystem.Superblock{Type: "xfs", Size: 10<<30 - 16<<20}}
 	restored := "aaaaaaaa:aaaaaaaa:aaaaaaaa:aaaaaaaa"
 	stale := running(headed(joined(seen(2), own(2)), head(2), luks.Ready))
 	stale.Array, stale.Stale = nil, []string{"md127"}
@@ -155,6 +163,9 @@ func TestPlanSteps(t *testing.T) {
 		"ready, restored":           {headed(joined(seen(2), restored), "other", luks.Ready), "assemble, open, mount"},
 		"ready, with claims":        {claimedBy(headed(joined(seen(2), own(2)), head(2), luks.Ready), 0, 1), "assemble, open, mount"},
 		"ready, half started":       {stale, "stop md127, assemble, open, mount"},
+		"grown":                     {mountedOn(grown(opened(headed(seen(1), head(1), luks.Ready), xfs)), "/srv/data"), "grow, grow fs"},
+		"grown, mapping done":       {mountedOn(enlarged(opened(headed(seen(1), head(1), luks.Ready), xfs)), "/srv/data"), "grow fs"},
+		"grown, after a reboot":     {enlarged(opened(headed(seen(1), head(1), luks.Ready), xfs)), "mount, grow fs"},
 		"back after a loss":         {broken, "take down"},
 		"back after a loss, one":    {orphan, "take down"},
 	} {
@@ -171,6 +182,17 @@ func TestPlanSteps(t *testing.T) {
 			}
 		})
 	}
+}
+
+// grown gives the device more room than the mapping has.
+func grown(s State) State {
+	s.Devices[0].Size = 12 << 30
+	return s
+}
+
+func enlarged(s State) State {
+	s.Devices[0].Size, s.Mapping.Size = 12<<30, 12<<30-16<<20
+	return s
 }
 
 func halfJoined(s State, uuid string) State {

@@ -24,12 +24,14 @@ import (
 	"bootswain/internal/run"
 	"bootswain/luks"
 	"bootswain/raid"
+	"bootswain/spec"
 )
 
 // realBench is this very machine.
 type realBench struct {
 	devices map[string]ebs.Device
-	order   []string
+	order   []string // EBS volumes
+	stores  []string // disks of instance storage
 	runner  run.Runner
 }
 
@@ -55,10 +57,18 @@ func (b *realBench) look(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b.devices, b.order = map[string]ebs.Device{}, nil
+	b.devices, b.order, b.stores = map[string]ebs.Device{}, nil, nil
 	for _, d := range all {
 		b.devices[d.VolumeID] = d
 		b.order = append(b.order, d.VolumeID)
+	}
+	own, err := realEBS.InstanceStore()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, d := range own {
+		b.devices[d.VolumeID] = d
+		b.stores = append(b.stores, d.VolumeID)
 	}
 	slices.Sort(b.order) // the kernel finds disks in any order
 }
@@ -101,6 +111,7 @@ func (b *realBench) Unmount(_ context.Context, where string) error {
 }
 
 func (b *realBench) ids() []string { return b.order }
+func (b *realBench) own() []string { return b.stores }
 
 func must(t *testing.T, name string, args ...string) {
 	t.Helper()
@@ -337,4 +348,48 @@ func (b *realBench) readOnly(t *testing.T, id string, on bool) {
 func (b *realBench) mountOn(t *testing.T, id, where string) {
 	must(t, "mount", "-o", "ro", b.devices[id].Path, where)
 	t.Cleanup(func() { _ = unix.Unmount(where, 0) })
+}
+
+// tight makes a volume, shortens its mapping behind everybody's back, and its
+// file system with it: so it looks after its device has grown.
+func (b *realBench) tight(t *testing.T, want spec.Volume) {
+	t.Helper()
+	h := b.host()
+	h.Run = shortMkfs{b.runner}
+	if _, err := Converge(t.Context(), h, want, nil); err == nil || !strings.Contains(err.Error(), "grow") {
+		t.Fatalf("it was not to grow: %v", err)
+	}
+	s, err := Observe(t.Context(), b.host(), want)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s.Mapping.Plain() {
+		err = luks.ResizePlain(t.Context(), b.runner, s.Devices[0].Path, s.Mapping.Name, shortSize)
+	} else {
+		args := []string{"resize", "--key-file=-", "--size", fmt.Sprint(shortSize / 512), s.Mapping.Name}
+		_, err = b.runner.Run(t.Context(), run.Cmd{Name: "cryptsetup", Args: args, Stdin: []byte(fmt.Sprintf("%-64s", "one"))})
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s, err = Observe(t.Context(), b.host(), want); err != nil || s.Mapping.Size != shortSize {
+		t.Fatalf("%+v, %v", s.Mapping, err)
+	}
+}
+
+// shortMkfs has file systems made smaller than they could be, and none grown.
+type shortMkfs struct{ run.Runner }
+
+const shortSize = 304 << 20 // mkfs.xfs takes no less than 300 MiB
+
+func (s shortMkfs) Run(ctx context.Context, c run.Cmd) ([]byte, error) {
+	switch {
+	case c.Name == "mkfs.xfs" && len(c.Args) > 1:
+		c.Args = append([]string{"-d", fmt.Sprint("size=", shortSize)}, c.Args...)
+	case c.Name == "mkfs.ext4":
+		c.Args = append(c.Args, fmt.Sprint(shortSize>>10, "k"))
+	case c.Name == "xfs_growfs" || c.Name == "resize2fs":
+		return nil, errors.New("not yet")
+	}
+	return s.Runner.Run(ctx, c)
 }

@@ -13,7 +13,7 @@ import (
 // trouble finds what forbids going on whatever is planned.
 func (s State) trouble(want spec.Volume) *situation.Situation {
 	if s.Conflict != "" {
-		return s.refused("fix ebs so that every device is named once", "%s; nothing written", s.Conflict)
+		return s.refused("fix "+s.source()+" so that every device is named once", "%s; nothing written", s.Conflict)
 	}
 	if len(s.Missing) > 0 && s.leftover() {
 		return s.lost()
@@ -27,12 +27,15 @@ func (s State) trouble(want spec.Volume) *situation.Situation {
 			return s.failed(nil, "replace or re-attach "+d.VolumeID+"; tried again by itself",
 				"%s cannot be read: %s. Nothing written", name(d.Device), d.Content.Fault)
 		case d.InUse != "":
-			return s.refused("stop what uses it, or correct ebs", "%s is in use by %s; nothing written", name(d.Device), d.InUse)
+			return s.inUse(d)
 		case d.Content.Kind == KindForeign:
 			if _, ok := released(want, s, d); !ok {
 				return s.holds(d, d.Content.Holds)
 			}
 		}
+	}
+	if s := s.outgrown(); s != nil {
+		return s
 	}
 	if s.OtherUser != "" {
 		return s.refused("close it", "it is in use by %s; nothing written", s.OtherUser)
@@ -40,8 +43,21 @@ func (s State) trouble(want spec.Volume) *situation.Situation {
 	return nil
 }
 
+// inUse is a device that somebody else uses. Of instance storage that is most
+// often cloud-init, which mounts it on /mnt unasked.
+func (s State) inUse(d Device) *situation.Situation {
+	next := "stop what uses it, or correct ebs"
+	if s.Store {
+		next = "stop what uses it; of cloud-init's own mount: umount it, and give cloud-init mounts: [[ephemeral0, null]]"
+	}
+	return s.refused(next, "%s is in use by %s; nothing written", name(d.Device), d.InUse)
+}
+
 // waiting is a volume whose devices are not all there.
 func (s State) waiting() *situation.Situation {
+	if s.Store {
+		return s.waitingForStore()
+	}
 	text := fmt.Sprintf("%d of %d volumes; %s missing.", len(s.Devices), s.Wanted, strings.Join(s.Missing, ", "))
 	if s.Nameless != "" {
 		text += " " + s.Nameless + "."
@@ -62,6 +78,22 @@ func (s State) lost() *situation.Situation {
 
 // unusable finds what keeps a ready set from being brought up.
 func (s State) unusable(want spec.Volume) *situation.Situation {
+	if s.Mode == spec.EncryptionSealed {
+		if r := s.unusableHeader(want); r != nil {
+			return r
+		}
+	}
+	if s.Mapping == nil && s.readOnly() != nil {
+		return s.readOnly()
+	}
+	if s.Occupied != "" {
+		return s.refused("unmount it, or mount the volume elsewhere", "%s holds another file system, %s; not mounted", want.Mount, s.Occupied)
+	}
+	return nil
+}
+
+// unusableHeader finds it in the header, or behind it where that is open.
+func (s State) unusableHeader(want spec.Volume) *situation.Situation {
 	switch t := s.Token; {
 	case len(s.Header.Requirements) > 0:
 		return s.unfinishedElsewhere()
@@ -73,16 +105,12 @@ func (s State) unusable(want spec.Volume) *situation.Situation {
 		return s.refused("name all its devices", "the set was made of %d devices, and %d are named; nothing written", t.Members, s.Wanted)
 	case len(want.Encryption.Sealed) == 0 && len(t.Sealed) == 0:
 		return s.locked("give volumes."+s.Name+".encryption.sealed", "neither the launch data nor the volume itself has its key")
-	case s.Mapping == nil && s.readOnly() != nil:
-		return s.readOnly()
 	case s.Mapping != nil && s.Filesystem == nil:
 		return s.noFilesystem("no file system")
 	case s.Mapping != nil && s.Filesystem.Fault != "":
 		return s.noFilesystem("a file system that cannot be trusted (" + s.Filesystem.Fault + ")")
 	case s.Mapping != nil && s.Filesystem.Type != t.Purpose.Type:
 		return s.noFilesystem(s.Filesystem.Type + " where " + t.Purpose.Type + " was made")
-	case s.Occupied != "":
-		return s.refused("unmount it, or mount the volume elsewhere", "%s holds another file system, %s; not mounted", want.Mount, s.Occupied)
 	}
 	return nil
 }
@@ -101,7 +129,7 @@ func (s State) uncreatable(want spec.Volume) *situation.Situation {
 	if r := s.wasSomething(want); r != nil {
 		return r
 	}
-	if want.Create != spec.CreateIfBlank {
+	if want.Create != spec.CreateIfBlank && s.Mode != spec.EncryptionEphemeral {
 		return s.refused("set volumes."+s.Name+".create: if_blank, or correct ebs", "%s, and nobody said that one may be made; nothing written", s.noSet())
 	}
 	if len(s.Name) > maxSetName {
@@ -119,7 +147,7 @@ func (s State) uncreatable(want spec.Volume) *situation.Situation {
 				name(first.Device), first.Size, name(d.Device), d.Size)
 		}
 	}
-	if len(want.Encryption.Sealed) == 0 {
+	if !s.hasKey(want) {
 		return s.locked("bootswain seal, and give it as volumes."+s.Name+".encryption.sealed", "it is new, and the launch data seals no key for it")
 	}
 	if s.Occupied != "" {
@@ -131,6 +159,11 @@ func (s State) uncreatable(want spec.Volume) *situation.Situation {
 		}
 	}
 	return nil
+}
+
+// hasKey tells whether there is, or need be, a key for what is made.
+func (s State) hasKey(want spec.Volume) bool {
+	return len(want.Encryption.Sealed) > 0 || s.Mode != spec.EncryptionSealed
 }
 
 func (s State) noSet() string {
@@ -162,6 +195,8 @@ func (s State) wasSomething(want spec.Volume) *situation.Situation {
 			}
 		case KindMember:
 			return s.memberHolds(d)
+		case KindPlain:
+			return s.plainHolds(d)
 		case KindEncrypted:
 			if s.Header != nil && s.Header.UUID == s.uuid(kindHeader) {
 				return s.holds(d, "a LUKS header of this set without a token")
@@ -185,6 +220,8 @@ func (s State) memberHolds(d Device) *situation.Situation {
 	}
 	why := "it has no LUKS header"
 	switch {
+	case s.Mode == spec.EncryptionNone:
+		why = s.notPlain()
 	case s.HeaderErr != nil:
 		why = s.HeaderErr.Error()
 	case s.Header != nil && s.Header.UUID == s.uuid(kindHeader):

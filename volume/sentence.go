@@ -15,11 +15,19 @@ func (s State) holds(d Device, what string) *situation.Situation {
 }
 
 func (s State) refusedFor(d Device, format string, args ...any) *situation.Situation {
-	next := "correct ebs"
+	next := "correct " + s.source()
 	if d.Content.Fingerprint != "" {
 		next += fmt.Sprintf(", or discard it: bootswain apply %s --wipe %s:%s", s.Name, d.VolumeID, d.Content.Fingerprint)
 	}
 	return s.refused(next, format, args...)
+}
+
+// source is the part of the launch data that says which devices these are.
+func (s State) source() string {
+	if s.Store {
+		return "instance_store"
+	}
+	return "ebs"
 }
 
 func (s State) refused(next, format string, args ...any) *situation.Situation {
@@ -36,7 +44,7 @@ func (s State) failed(cause error, next, format string, args ...any) *situation.
 
 // packages names what to install where a program is missing.
 var packages = map[string]string{
-	"mdadm": "mdadm", "cryptsetup": "cryptsetup-bin", "dmsetup": "dmsetup", "mkfs.xfs": "xfsprogs", "wipefs": "util-linux", "umount": "util-linux",
+	"mdadm": "mdadm", "cryptsetup": "cryptsetup-bin", "dmsetup": "dmsetup", "mkfs.xfs": "xfsprogs", "xfs_growfs": "xfsprogs", "mkfs.ext4": "e2fsprogs", "resize2fs": "e2fsprogs", "wipefs": "util-linux", "umount": "util-linux",
 }
 
 // explain turns an error into the sentence that people read. Situations keep

@@ -1,16 +1,21 @@
 package volume
 
 import (
+	"slices"
+
 	"bootswain/ebs"
 	"bootswain/filesystem"
 	"bootswain/luks"
 	"bootswain/raid"
+	"bootswain/spec"
 )
 
 // State is all that was seen of a volume: what Plan decides by and what health
 // reports. It holds no secret.
 type State struct {
 	Name     string
+	Mode     spec.EncryptionMode
+	Store    bool     // the devices are instance storage
 	Wanted   int      // how many devices are asked for
 	Devices  []Device // those that are there, in the order asked for
 	Missing  []string // volume ids or device names that are not there
@@ -30,14 +35,15 @@ type State struct {
 	Mapping    *Mapping           // the opened header; nil
 	Over       string             // what stands where the first copy of Header was; ""
 	OtherUser  string             // what else stands on the array or device; ""
-	Filesystem *Filesystem        // on Mapping; nil where there is none
+	NoXFS      bool               // there is no mkfs.xfs, and a file system is to be made
+	Filesystem *Filesystem        // on Mapping, or where a plain volume's will show; nil where there is none
 	Mounts     []filesystem.Mount // of Filesystem
 	Occupied   string             // what else is mounted on the mount point; ""
 
 	w *work
 }
 
-// Device is one EBS volume of a set.
+// Device is one EBS volume or disk of instance storage of a set.
 type Device struct {
 	ebs.Device
 	Content Content
@@ -54,6 +60,7 @@ const (
 	KindNothing    Kind = "nothing"   // no signature; FirstData tells more
 	KindMember     Kind = "member"    // of an array with this volume's name
 	KindEncrypted  Kind = "encrypted" // of a volume of one device: a LUKS header with this volume's name
+	KindPlain      Kind = "plain"     // of a volume of one device that is not encrypted: a file system with this volume's name
 	KindForeign    Kind = "foreign"   // anything else
 )
 
@@ -83,9 +90,10 @@ type Array struct {
 	Size    int64
 }
 
-// Mapping is the opened header.
+// Mapping is the opened header, or the plain volume that is up.
 type Mapping struct {
 	luks.Mapping
+	Size   int64
 	Path   string // "/dev/dm-0"
 	Number string // "253:0"
 }
@@ -112,14 +120,32 @@ func (s State) ids() []string {
 }
 
 // uuid returns the UUID of a part of the set, which is known once all its
-// devices are.
-func (s State) uuid(kind string) string { return uuid(kind, s.Name, s.ids()) }
+// devices are. Of what is made anew with each boot it says no more than that.
+func (s State) uuid(kind string) string {
+	if s.Mode == spec.EncryptionEphemeral {
+		return uuid("scratch "+kind, s.Name, nil)
+	}
+	return uuid(kind, s.Name, s.ids())
+}
+
+// again is the same volume, to be looked at once more.
+func (s State) again() State {
+	return State{Name: s.Name, Mode: s.Mode, Store: s.Store, Wanted: s.Wanted, Devices: slices.Clone(s.Devices), w: s.w}
+}
 
 // striped tells whether the volume is an array.
 func (s State) striped() bool { return s.Wanted > 1 }
 
 // ready tells whether the volume holds data, so that nothing may be made anew.
-func (s State) ready() bool { return s.Token != nil && s.Token.Intent == luks.Ready }
+func (s State) ready() bool {
+	switch s.Mode {
+	case spec.EncryptionNone:
+		return s.readyPlain()
+	case spec.EncryptionEphemeral:
+		return s.readyScratch()
+	}
+	return s.Token != nil && s.Token.Intent == luks.Ready
+}
 
 // target returns kernel name and path of what carries the header: the array, or
 // the one device. Both are "" while the array does not run.

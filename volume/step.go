@@ -2,12 +2,12 @@ package volume
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 
 	"bootswain/ebs"
 	"bootswain/plan"
 	"bootswain/raid"
+	"bootswain/spec"
 )
 
 // at is what every step knows: the volume as it was seen when the step was
@@ -81,9 +81,8 @@ func (a at) target() (kernel, path string, err error) {
 	if !a.s.striped() {
 		return first.Name, first.Path, nil
 	}
-	now := State{Name: a.s.Name, Wanted: a.s.Wanted, Devices: make([]Device, len(a.s.Devices))}
+	now := a.s.again()
 	for i, d := range a.s.Devices {
-		now.Devices[i].Device = d.Device
 		if now.Devices[i].Holders, err = raid.Holders(a.host().EBS.Sys, d.Name); err != nil {
 			return "", "", err
 		}
@@ -97,10 +96,13 @@ func (a at) target() (kernel, path string, err error) {
 	return now.Array.Kernel, now.Array.Path, nil
 }
 
-// unready makes sure that the header on a path, if there is one, is this set's
-// own and never was ready.
+// unready makes sure that what is on a path is this set's own and never was
+// ready: by the header, if there is one, or for want of any by every claim.
 func (a at) unready(path string) error {
-	now := State{Name: a.s.Name, Wanted: a.s.Wanted, Devices: slices.Clone(a.s.Devices)}
+	if a.s.Mode == spec.EncryptionNone {
+		return a.claimed()
+	}
+	now := a.s.again()
 	for i := range now.Devices {
 		var err error
 		if now.Devices[i].Claim, err = claimOn(now.Devices[i].Device); err != nil {
@@ -116,13 +118,13 @@ func (a at) unready(path string) error {
 	return nil
 }
 
-// mapping finds the opened header on the target now.
+// mapping finds what is open on the target now.
 func (a at) mapping() (*Mapping, error) {
 	kernel, path, err := a.target()
 	if err != nil {
 		return nil, err
 	}
-	now := State{Name: a.s.Name, Wanted: a.s.Wanted, Devices: a.s.Devices}
+	now := a.s.again()
 	if err := observeHeaderAt(&now, path, 0, 1<<62); err != nil {
 		return nil, err
 	}

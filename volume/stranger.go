@@ -20,7 +20,7 @@ import (
 func (w *work) observeStrangers(ctx context.Context, s *State) error {
 	var anew []*Device
 	for i := range s.Devices {
-		if d := &s.Devices[i]; s.mayWrite(*d) && (d.Content.Kind == KindMember || d.Content.Kind == KindEncrypted) {
+		if d := &s.Devices[i]; s.mayWrite(*d) && d.Content.Kind != KindNothing {
 			anew = append(anew, d)
 		}
 	}
@@ -29,7 +29,7 @@ func (w *work) observeStrangers(ctx context.Context, s *State) error {
 		if err != nil {
 			return err
 		}
-		others := strangers(all)
+		others := s.strangers(all)
 		if len(others) == 0 {
 			continue
 		}
@@ -40,25 +40,25 @@ func (w *work) observeStrangers(ctx context.Context, s *State) error {
 		}
 	}
 	_, path, _ := s.target()
-	if !s.ready() || s.Mapping != nil || path == "" || s.Header.Damaged() != "first" {
+	if !s.ready() || s.Mapping != nil || path == "" || s.Header == nil || s.Header.Damaged() != "first" {
 		return nil
 	}
 	all, err := filesystem.Signatures(ctx, w.host.Run, path)
-	s.Over = words(strangers(all))
+	s.Over = words(s.strangers(all))
 	return err
 }
 
-// strangers leaves out the signatures that sets of ours have.
-func strangers(signatures []filesystem.Signature) []filesystem.Signature {
-	return slices.DeleteFunc(slices.Clone(signatures), func(s filesystem.Signature) bool {
-		return s.Type == "linux_raid_member" || s.Type == "crypto_LUKS"
+// strangers leaves out the signatures that this set, or any of ours, has.
+func (s State) strangers(signatures []filesystem.Signature) []filesystem.Signature {
+	return slices.DeleteFunc(slices.Clone(signatures), func(on filesystem.Signature) bool {
+		return on.Type == "linux_raid_member" || on.Type == "crypto_LUKS" || on.UUID == s.uuid(kindFilesystem)
 	})
 }
 
 // Worn is what should be mended of a volume that is up nevertheless; nil for
 // nothing.
 func (s State) Worn() *situation.Situation {
-	if !s.ready() || s.Header.Damaged() == "" {
+	if !s.ready() || s.Header == nil || s.Header.Damaged() == "" {
 		return nil
 	}
 	_, path, _ := s.target()

@@ -1,6 +1,7 @@
-// Package volume turns EBS volumes into one mounted, encrypted file system: it
-// looks at the devices, decides what is to be done, and does it, over arrays
-// (package raid), encryption (luks) and file systems (filesystem).
+// Package volume turns EBS volumes, or the machine's own disks, into one mounted
+// file system, encrypted unless the launch data says otherwise: it looks at the
+// devices, decides what is to be done, and does it, over arrays (package raid),
+// encryption (luks) and file systems (filesystem).
 //
 // Observing never writes. Planning is a pure function of what is wanted and
 // what was seen. A device is written to only when every byte of it was read and
@@ -82,5 +83,14 @@ type Progress struct {
 	Step        string // what is being done, in words
 	Done, Total int64  // bytes, where the step counts them; else 0
 	Ended       bool
-	Took        time.Duration // of a step that has ended
+	Took        time.Duration // so far, of a step that counts bytes; else of one that has ended
+}
+
+// Rate is how many bytes a second the step does on the whole; 0 where it does
+// not count them.
+func (p Progress) Rate() int64 {
+	if p.Took <= 0 {
+		return 0
+	}
+	return int64(float64(p.Done) / p.Took.Seconds())
 }

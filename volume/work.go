@@ -21,6 +21,7 @@ type work struct {
 	mu     sync.Mutex
 	proofs map[string]struct{} // disks every byte of which was zero
 	keys   []heldKey
+	random *secret.Key // of what is made anew with each boot; nil before it is needed
 
 	recovery *luks.Recovery // of the header that was made last; nil
 }
@@ -52,8 +53,19 @@ func (w *work) key(ctx context.Context, ciphertext []byte) (*secret.Key, error) 
 	return k, nil
 }
 
+// ephemeral returns the random key of a volume that is being made. It is zeroed
+// when the work ends; from then on only the kernel has it.
+func (w *work) ephemeral() *secret.Key {
+	if w.random == nil {
+		w.random = secret.Random()
+	}
+	return w.random
+}
+
 // end zeroes the keys.
 func (w *work) end() {
+	w.random.Destroy()
+	w.random = nil
 	for _, k := range w.keys {
 		k.key.Destroy()
 	}
@@ -82,7 +94,7 @@ func (c *counter) of(size int64) func(done, total int64) {
 		last = done
 		sum := c.done.Add(more)
 		if 100*sum/total > 100*(sum-more)/total { // a large disk has very many pieces
-			c.w.tell(Progress{Volume: c.w.name, Step: c.step, Done: sum, Total: total})
+			c.w.tell(Progress{Volume: c.w.name, Step: c.step, Done: sum, Total: total, Took: time.Since(c.began)})
 		}
 	}
 }

@@ -33,7 +33,12 @@ func (m *Machine) signatures(file string, size int64) []signature {
 	var found []signature
 	probe := func(at int64, magic, kind string) {
 		if string(get(file, at, len(magic))) == magic {
-			found = append(found, signature{Offset: fmt.Sprintf("%#x", at), Type: kind, at: at, bytes: int64(len(magic))})
+			s := signature{Offset: fmt.Sprintf("%#x", at), Type: kind, at: at, bytes: int64(len(magic))}
+			if h := fsUUID(file, 0); (kind == "xfs" || kind == "ext4") && strings.Trim(h, "0") != "" {
+				h = strings.Join([]string{h[:8], h[8:12], h[12:16], h[16:20], h[20:]}, "-")
+				s.UUID = &h
+			}
+			found = append(found, s)
 		}
 	}
 	probe(0, "LUKS\xba\xbe", "crypto_LUKS")
