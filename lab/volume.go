@@ -7,18 +7,27 @@ import (
 	"bootswain/lab/nbd"
 )
 
-// Volume is an EBS volume. Its content can be read and written from outside
+// Volume is an EBS volume, or a disk of instance storage. Its content can be read and written from outside
 // while it is attached to nothing.
 type Volume struct {
 	*nbd.Disk
-	ID string // "vol-0…"
+	ID string // "vol-0…"; of instance storage its serial, "AWS0…"
 
 	owner *Machine // the one it is attached to, or nil; guarded by Lab.mu
 }
 
 // Volume makes a blank volume of this size.
-func (l *Lab) Volume(size int64) (*Volume, error) {
-	id := l.newID("vol")
+func (l *Lab) Volume(size int64) (*Volume, error) { return l.volume(l.newID("vol"), size) }
+
+// InstanceStore makes a blank disk of instance storage. It is known by the form of
+// its serial number: QEMU has one model for all NVMe devices. Unlike on EC2 it
+// keeps its bytes until the laboratory is closed, whatever machine it is given to.
+func (l *Lab) InstanceStore(size int64) (*Volume, error) {
+	_, digits, _ := strings.Cut(l.newID("store"), "-")
+	return l.volume("AWS"+strings.ToUpper(digits), size)
+}
+
+func (l *Lab) volume(id string, size int64) (*Volume, error) {
 	d, err := nbd.Open(filepath.Join(l.dir, id+".raw"), size)
 	if err != nil {
 		return nil, err
@@ -31,7 +40,7 @@ func (l *Lab) Volume(size int64) (*Volume, error) {
 	return v, nil
 }
 
-// serial is how an EBS volume's NVMe controller gives its id: without the dash.
+// serial is how an NVMe controller gives the id: an EBS volume's without the dash.
 func (v *Volume) serial() string { return strings.Replace(v.ID, "-", "", 1) }
 
 func (v *Volume) String() string { return v.ID }

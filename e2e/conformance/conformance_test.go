@@ -25,7 +25,7 @@ func TestVolume(t *testing.T) {
 	// mkfs.xfs takes no less than 300 MiB, which two of the first carry together
 	// and the last alone. Every byte of them is read again and again.
 	inGuest(t, image.MicroRun{
-		Disks: disks(t, 176<<20, 176<<20, 176<<20, 336<<20), Timeout: 8 * time.Minute,
+		Disks: append(disks(t, 176<<20, 176<<20, 176<<20, 416<<20), stores(t, 176<<20, 176<<20)...), Timeout: 10 * time.Minute,
 		Args: []string{"-test.run=" + run, "-test.v", "-real"},
 	})
 }
@@ -86,12 +86,21 @@ func failed(console string) string {
 	return strings.Join(lines, "")
 }
 
-// disks makes blank disks of these sizes.
+// disks makes blank EBS volumes of these sizes.
 func disks(t *testing.T, sizes ...int64) []image.MicroDisk {
+	return numbered(t, "vol0a0000%02d", sizes)
+}
+
+// stores makes blank disks of instance storage. On EC2 the model tells them from
+// volumes; QEMU has one model for all.
+func stores(t *testing.T, sizes ...int64) []image.MicroDisk { return numbered(t, "AWS%017d", sizes) }
+
+// numbered makes blank disks whose serials have this form.
+func numbered(t *testing.T, form string, sizes []int64) []image.MicroDisk {
 	t.Helper()
 	var list []image.MicroDisk
 	for i, size := range sizes {
-		serial := fmt.Sprintf("vol0a0000%02d", 11*(i+1))
+		serial := fmt.Sprintf(form, 11*(i+1))
 		file := filepath.Join(t.TempDir(), serial)
 		if err := os.WriteFile(file, nil, 0o600); err != nil {
 			t.Fatal(err)

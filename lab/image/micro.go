@@ -23,7 +23,7 @@ type Micro struct {
 // Those of a list's later half are there for tests to look with.
 var tools = []string{
 	"/usr/sbin/mdadm", "/usr/sbin/cryptsetup", "/usr/sbin/dmsetup", "/usr/sbin/wipefs",
-	"/usr/sbin/mkfs.xfs", "/usr/sbin/mkfs.ext4", "/usr/bin/mount", "/usr/bin/umount", "/usr/bin/cp",
+	"/usr/sbin/mkfs.xfs", "/usr/sbin/mkfs.ext4", "/usr/sbin/xfs_growfs", "/usr/sbin/resize2fs", "/usr/bin/mount", "/usr/bin/umount", "/usr/bin/cp",
 	"/usr/sbin/xfs_repair", "/usr/sbin/xfs_db", "/usr/sbin/xfs_io", "/usr/sbin/blkid", "/usr/sbin/blockdev",
 	"/usr/sbin/losetup", "/usr/sbin/fsfreeze", "/usr/bin/lsblk", "/usr/bin/dash", "/usr/bin/sh",
 	"/usr/bin/cat", "/usr/bin/ls", "/usr/bin/dd", "/usr/bin/sync", "/usr/bin/true", "/usr/bin/sleep",
