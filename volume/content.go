@@ -93,7 +93,9 @@ func (w *work) superblocks(s *State, d *Device, c *claim, f io.ReaderAt) (conten
 	switch {
 	case errors.Is(err, luks.ErrNewer):
 		return Content{Kind: KindForeign, Holds: "LUKS encryption of a version that is not known here"}, false, nil
-	case errors.Is(err, luks.ErrNone), s.striped() && (errors.Is(err, luks.ErrDamaged) || err == nil && !isOurs(header)):
+	case errors.Is(err, luks.ErrNone):
+		return s.plainBeside(f), false, nil
+	case s.striped() && (errors.Is(err, luks.ErrDamaged) || err == nil && !isOurs(header)):
 		return Content{}, false, nil // wipefs names it
 	case errors.Is(err, luks.ErrDamaged) && s.claims(c):
 		return Content{Kind: KindEncrypted}, true, nil // cut off while it was written

@@ -67,12 +67,26 @@ func (s State) plainContent(c *claim, f io.ReaderAt) (content Content, own bool,
 	switch {
 	case errors.Is(err, filesystem.ErrDamaged) && s.claims(c):
 		return Content{Kind: KindPlain}, true, nil
-	case errors.Is(err, filesystem.ErrDamaged), err == nil && !s.names(sb):
+	case errors.Is(err, filesystem.ErrDamaged):
 		return Content{}, false, nil // wipefs names it
 	case err != nil:
 		return Content{}, false, err
+	case s.names(sb):
+		return Content{Kind: KindPlain}, sb.UUID == s.uuid(kindFilesystem), nil
 	}
-	return Content{Kind: KindPlain}, sb.UUID == s.uuid(kindFilesystem), nil
+	if h, err := luks.Read(f); err == nil && isOurs(h) && h.Label == s.Name {
+		return Content{Kind: KindForeign, Holds: "an encrypted volume of this name, and the launch data says encryption: none"}, false, nil
+	}
+	return Content{}, false, nil
+}
+
+// plainBeside recognises, where an encrypted volume is asked for, a plain one of
+// this name.
+func (s State) plainBeside(f io.ReaderAt) Content {
+	if sb, err := filesystem.ReadSuperblock(f); err != nil || !s.names(sb) {
+		return Content{} // wipefs names it, or nothing is there
+	}
+	return Content{Kind: KindForeign, Holds: "a volume of this name that is not encrypted, and the launch data does not say encryption: none"}
 }
 
 // names tells whether a file system is a plain volume's of this name, whichever

@@ -131,7 +131,7 @@ func TestPlainClaims(t *testing.T) {
 // data has come to say the other thing.
 func TestPlainAndEncrypted(t *testing.T) {
 	for n, words := range map[int][2]string{
-		1: {"holds LUKS encryption", "holds xfs"},
+		1: {"holds an encrypted volume of this name", "holds a volume of this name that is not encrypted"},
 		2: {"it has a LUKS header, and the launch data says encryption: none", "it has no LUKS header"},
 	} {
 		for i, wants := range [2][2]spec.Volume{{wanted(n), wantedPlain(n)}, {wantedPlain(n), wanted(n)}} {
