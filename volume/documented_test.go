@@ -23,6 +23,18 @@ var elsewhere = map[string]struct{ test, says string }{
 	"ours, preparing":   {"TestConformance/a killed first boot is finished by the next", "mounted on"},
 	"ours, lost":        {"TestConformance/a lost device is noticed, and comes back", "lost"},
 	"ours, header gone": {"TestHeaderGone", "nothing written"},
+
+	"plain, whole":                {"TestConformance/a plain volume is made, comes back, and goes down", "not encrypted"},
+	"plain, every claim there":    {"TestPlainClaims/both", "mounted on"},
+	"plain, some claims gone":     {"TestPlainClaims/one", "mounted on"},
+	"plain, another's claim":      {"TestPlainClaims/another's", "it is unfinished, and was begun with other volumes; nothing written"},
+	"encrypted, asked for plain":  {"TestPlainAndEncrypted", "holds an encrypted volume of this name"},
+	"plain, asked for encrypted":  {"TestPlainAndEncrypted", "holds a volume of this name that is not encrypted"},
+	"scratch of an earlier boot":  {"TestConformance/scratch is made anew by each boot and by nothing else", "mounted on"},
+	"scratch, put to another use": {"TestConformance/instance storage with somebody's file system stays as it is", "holds ext4"},
+	"scratch, too few disks":      {"TestScratchRefuses/too few", "this machine shows 2 of 3 disks of instance storage"},
+	"grown, one device":           {"TestConformance/a volume grows with its device", "mounted on"},
+	"grown, RAID0":                {"TestArrayDoesNotGrow", "which a RAID0 cannot use; to have more, make a set of larger volumes and copy"},
 }
 
 // TestStatesAreDocumented: docs/storage.md has a row for each state, and the
