@@ -107,9 +107,12 @@ func keepsBytes(t *testing.T, b stateBench, name, holds string) {
 	}
 	unasked := over(id)
 	unasked.Create = spec.CreateNever
-	wishes := []spec.Volume{over(id), unasked}
+	wishes := []spec.Volume{over(id)}
 	if blank != "" {
 		wishes = append(wishes, over(id, blank))
+	}
+	if !*real { // where it would take long for what the model tells as well
+		wishes = append(wishes, unasked)
 	}
 	for _, want := range wishes {
 		refusesEverywhere(t, b, want, id, holds)

@@ -18,7 +18,7 @@ func TestCorpus(t *testing.T) {
 		run += "/" + filter
 	}
 	inGuest(t, image.MicroRun{
-		Disks: disks(t, 176<<20, 176<<20, 32<<20, 400<<20, 16<<20), Timeout: 8 * time.Minute,
+		Disks: disks(t, 64<<20, 64<<20, 32<<20, 400<<20, 16<<20), Timeout: 12 * time.Minute,
 		Args: []string{"-test.run=" + run, "-test.v", "-real"},
 	})
 }
