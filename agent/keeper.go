@@ -94,23 +94,17 @@ func (k *keeper) keep(ctx context.Context) {
 func (k *keeper) pass(ctx context.Context) {
 	up := k.view.passed && k.view.trouble == nil
 	lost := k.gone(ctx, up)
-	turn, patience := k.volumeLock(k.want.Name), ctx
 	if up && lost == nil && k.stillMounted() && !volume.Grown(k.storage, k.view.state) {
-		if modified(turn.path).Equal(k.turn) {
-			return
-		}
-		// Somebody had the volume since. A disk that is lost while they have it
-		// must not wait for them to be found.
-		var cancel context.CancelFunc
-		patience, cancel = context.WithTimeout(ctx, lookEvery)
-		defer cancel()
+		k.lookAgain(ctx)
+		return
 	}
 	if lost != nil && k.mysql {
 		// Before the lock: someone's long work on another volume must not keep
 		// a database running on a disk that is gone.
 		k.killDatabase(ctx, lost)
 	}
-	release, err := turn.take(patience, nil)
+	turn := k.volumeLock(k.want.Name)
+	release, err := turn.take(ctx, nil)
 	if err != nil {
 		return
 	}
@@ -129,6 +123,27 @@ func (k *keeper) pass(ctx context.Context) {
 		k.lost = nil
 	}
 	k.settle(state, err)
+}
+
+// lookAgain looks at a volume that is up, once somebody else has had it: its
+// keys may be others. A disk that is lost while they have it must not wait to be
+// found until they are done.
+func (k *keeper) lookAgain(ctx context.Context) {
+	turn := k.volumeLock(k.want.Name)
+	if modified(turn.path).Equal(k.turn) {
+		return
+	}
+	patience, cancel := context.WithTimeout(ctx, lookEvery)
+	defer cancel()
+	release, err := turn.take(patience, nil)
+	if err != nil {
+		return
+	}
+	defer release()
+	k.turn = modified(turn.path)
+	if state, err := volume.Observe(ctx, k.storage, k.want); err == nil && k.stillMounted() {
+		k.settle(state, nil)
+	}
 }
 
 // gone says what is gone of a volume that was up; nil if nothing is.
