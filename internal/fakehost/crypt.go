@@ -97,7 +97,7 @@ func (m *Machine) luksFormat(c run.Cmd, options map[string]string, path string) 
 	if err := m.writeHeader(n.file, h); err != nil {
 		return err
 	}
-	return m.fillKeyslot(n.file, h, 0, c.Stdin)
+	return m.fillKeyslot(n.file, h, 0, c.Stdin, options["--pbkdf"])
 }
 
 func (m *Machine) token(c run.Cmd, options map[string]string, path string) error {

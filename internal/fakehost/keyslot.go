@@ -46,11 +46,13 @@ type slot struct {
 	Digest  string         `json:"digest"`
 }
 
-func newSlot(n int, key []byte) slot {
+// newSlot describes a keyslot. The derivation of the model is always the same,
+// whatever is said of it.
+func newSlot(n int, key []byte, kdf string) slot {
 	return slot{
 		"luks2", keyBytes, map[string]any{"type": "luks1", "stripes": stripes, "hash": "sha256"},
 		map[string]any{"type": "raw", "offset": strconv.Itoa(areaAt(n)), "size": strconv.Itoa(keyslotArea), "encryption": "aes-xts-plain64", "key_size": keyBytes},
-		map[string]any{"type": "pbkdf2", "hash": "sha256", "iterations": 1, "salt": salt}, digest(key),
+		map[string]any{"type": kdf, "hash": "sha256", "iterations": 1, "salt": salt}, digest(key),
 	}
 }
 
@@ -118,7 +120,7 @@ func (h *header) unlock(file string, key []byte, but int) int {
 }
 
 // fillKeyslot writes the material in two parts, and then the header.
-func (m *Machine) fillKeyslot(file string, h *header, n int, key []byte) error {
+func (m *Machine) fillKeyslot(file string, h *header, n int, key []byte, kdf string) error {
 	b, at := material(key), int64(areaAt(n))
 	if err := m.all(
 		func() error { return put(file, at, b[:len(b)/2]) },
@@ -126,7 +128,7 @@ func (m *Machine) fillKeyslot(file string, h *header, n int, key []byte) error {
 	); err != nil {
 		return err
 	}
-	h.Keyslots[strconv.Itoa(n)] = newSlot(n, key)
+	h.Keyslots[strconv.Itoa(n)] = newSlot(n, key, kdf)
 	h.Digests = keyDigests(h.Keyslots)
 	return m.writeHeader(file, h)
 }
@@ -150,7 +152,7 @@ func (m *Machine) addKey(c run.Cmd, options map[string]string, path string) erro
 	case h.unlock(n.file, c.Stdin[:size], -1) < 0:
 		return exit(c, 2, "No key available with this passphrase.")
 	}
-	return m.fillKeyslot(n.file, h, into, bytes.Clone(c.Stdin[size:]))
+	return m.fillKeyslot(n.file, h, into, bytes.Clone(c.Stdin[size:]), options["--pbkdf"])
 }
 
 // killSlot wipes the material first, as cryptsetup does, and like cryptsetup has
@@ -199,14 +201,15 @@ func (m *Machine) restoreHeader(c run.Cmd, options map[string]string, path strin
 	return m.all(parts...)
 }
 
-// AddOwnKey adds a key as a person would, into the lowest keyslot that is free.
+// AddOwnKey adds a key as a person would: into the lowest keyslot that is free,
+// and slow to try.
 func (m *Machine) AddOwnKey(path string, key []byte) {
 	m.t.Helper()
 	n := m.find(path)
 	h := readHeader(n.file, 0)
 	for i := 0; ; i++ {
 		if _, taken := h.Keyslots[strconv.Itoa(i)]; !taken {
-			m.must(m.fillKeyslot(n.file, h, i, key))
+			m.must(m.fillKeyslot(n.file, h, i, key, "argon2id"))
 			m.flush()
 			return
 		}
