@@ -14,7 +14,6 @@ import (
 	"bootswain/internal/situation"
 	"bootswain/launch"
 	"bootswain/plan"
-	"bootswain/secret"
 	"bootswain/spec"
 	"bootswain/volume"
 )
@@ -33,9 +32,7 @@ const fetchPatience = 30 * time.Second
 // Apply makes the machine what the launch data asks for, people first. Every
 // volume is tried; what went wrong is joined.
 func (a *Agent) Apply(ctx context.Context, o ApplyOptions) error {
-	if err := secret.LockMemory(); err != nil {
-		a.say("bootswain: %v; going on", err)
-	}
+	a.lockMemory()
 	asked, wanted, err := a.wanted(ctx, o)
 	if err != nil {
 		return err

@@ -28,9 +28,7 @@ type RotateOptions struct {
 
 // RotateKey replaces a key of a volume that is up.
 func (a *Agent) RotateKey(ctx context.Context, o RotateOptions, stdin io.Reader) error {
-	if err := secret.LockMemory(); err != nil {
-		a.say("bootswain: %v; going on", err)
-	}
+	a.lockMemory()
 	want, _, err := a.known(ctx, o.Name)
 	if err != nil {
 		return err
@@ -85,9 +83,7 @@ func newKey(o RotateOptions, given spec.Encryption, stdin io.Reader) (n volume.N
 
 // Unlock brings a volume up with a key from outside. It makes nothing new.
 func (a *Agent) Unlock(ctx context.Context, name string, recovery bool, stdin io.Reader) error {
-	if err := secret.LockMemory(); err != nil {
-		a.say("bootswain: %v; going on", err)
-	}
+	a.lockMemory()
 	want, mysql, err := a.known(ctx, name)
 	if err != nil {
 		return err
@@ -113,20 +109,50 @@ func (a *Agent) Unlock(ctx context.Context, name string, recovery bool, stdin io
 		Next: "bootswain key recovery " + name + " prints the ciphertext of its recovery key"}
 }
 
+// AddPassphrase lets a passphrase that a person chose open a volume, too.
+func (a *Agent) AddPassphrase(ctx context.Context, name string, stdin io.Reader) error {
+	a.lockMemory()
+	phrase, err := broughtKey(stdin)
+	if err != nil {
+		return err
+	}
+	defer phrase.Destroy()
+	if typed(stdin) {
+		again, err := broughtKey(stdin)
+		if err != nil {
+			return err
+		}
+		defer again.Destroy()
+		if !again.Equal(phrase) {
+			return errors.New("these are two passphrases; nothing changed")
+		}
+	}
+	return a.aboutHeader(ctx, name, func(want spec.Volume) error {
+		if err := volume.AddPassphrase(ctx, a.storage, want, phrase, a.showProgress); err != nil {
+			return err
+		}
+		a.say("%s: the passphrase opens it: bootswain unlock %s. To take it away: cryptsetup luksRemoveKey", name, name)
+		return nil
+	})
+}
+
 // broughtKey reads a key as it is, or asks for it on a terminal, where nobody
 // types anything but a passphrase.
 func broughtKey(stdin io.Reader) (*secret.Key, error) {
-	if f, ok := stdin.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
-		fmt.Fprint(os.Stderr, "key: ")
-		b, err := term.ReadPassword(int(f.Fd()))
-		fmt.Fprintln(os.Stderr)
-		if err != nil {
-			return nil, fmt.Errorf("cannot read the key: %w", err)
-		}
-		return secret.Brought(b)
+	if !typed(stdin) {
+		return readKey(stdin, secret.Brought)
 	}
-	return readKey(stdin, secret.Brought)
+	fmt.Fprint(os.Stderr, "passphrase: ")
+	b, err := term.ReadPassword(int(os.Stdin.Fd()))
+	fmt.Fprintln(os.Stderr)
+	if err != nil {
+		return nil, fmt.Errorf("cannot read the passphrase: %w", err)
+	}
+	return secret.Brought(b)
 }
+
+// typed tells whether a person types what is read.
+func typed(stdin io.Reader) bool { return stdin == os.Stdin && term.IsTerminal(int(os.Stdin.Fd())) }
 
 // brought is a key from outside; it takes the place of whatever is sealed.
 type brought struct{ key *secret.Key }
@@ -188,14 +214,19 @@ func (a *Agent) RestoreHeader(ctx context.Context, name, file string) error {
 }
 
 func (a *Agent) aboutHeader(ctx context.Context, name string, do func(spec.Volume) error) error {
-	if err := secret.LockMemory(); err != nil {
-		a.say("bootswain: %v; going on", err)
-	}
+	a.lockMemory()
 	want, _, err := a.known(ctx, name)
 	if err != nil {
 		return err
 	}
 	return a.alone(ctx, name, func() error { return do(want) })
+}
+
+// lockMemory keeps keys out of swap, as far as that can be had.
+func (a *Agent) lockMemory() {
+	if err := secret.LockMemory(); err != nil {
+		a.say("bootswain: %v; going on", err)
+	}
 }
 
 // alone does something to a volume in turn with the daemon.

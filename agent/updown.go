@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"bootswain/health"
-	"bootswain/secret"
 	"bootswain/spec"
 	"bootswain/volume"
 )
@@ -15,9 +14,7 @@ import (
 // Up brings a volume up again that was taken down, and starts the database if
 // it was stopped for that.
 func (a *Agent) Up(ctx context.Context, name string) error {
-	if err := secret.LockMemory(); err != nil {
-		a.say("bootswain: %v; going on", err)
-	}
+	a.lockMemory()
 	want, mysql, err := a.known(ctx, name)
 	if err != nil {
 		return err

@@ -38,11 +38,20 @@ func (h *Header) FreeKeyslot() int {
 // AddKey fills a free keyslot, so that added opens the volume too. key must
 // open it now. added must be random: its derivation is deliberately fast.
 func AddKey(ctx context.Context, r run.Runner, device string, keyslot int, key, added []byte) error {
+	return addKey(ctx, r, device, key, added, "--key-slot", strconv.Itoa(keyslot), "--pbkdf", "pbkdf2", "--pbkdf-force-iterations", "1000")
+}
+
+// AddPassphrase fills the lowest keyslot that is free with what a person chose:
+// its derivation takes cryptsetup's default of time and memory.
+func AddPassphrase(ctx context.Context, r run.Runner, device string, key, passphrase []byte) error {
+	return addKey(ctx, r, device, key, passphrase, "--pbkdf", "argon2id")
+}
+
+func addKey(ctx context.Context, r run.Runner, device string, key, added []byte, options ...string) error {
 	both := append(append(make([]byte, 0, len(key)+len(added)), key...), added...)
 	defer clear(both)
-	return cryptsetup(ctx, r, both, "luksAddKey", "--key-slot", strconv.Itoa(keyslot),
-		"--key-file=-", "--keyfile-size", strconv.Itoa(len(key)), "--new-keyfile-size", strconv.Itoa(len(added)),
-		"--hash", "sha256", "--pbkdf", "pbkdf2", "--pbkdf-force-iterations", "1000", device, "-")
+	args := []string{"luksAddKey", "--key-file=-", "--keyfile-size", strconv.Itoa(len(key)), "--new-keyfile-size", strconv.Itoa(len(added)), "--hash", "sha256"}
+	return cryptsetup(ctx, r, both, append(append(args, options...), device, "-")...)
 }
 
 // RemoveKey empties a keyslot. key must open another.

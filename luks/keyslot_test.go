@@ -69,6 +69,14 @@ func TestKeyslots(t *testing.T) {
 	if err := luks.Try(ctx, m, path, first); !errors.Is(err, luks.ErrWrongKey) {
 		t.Errorf("the removed key: %v", err)
 	}
+	if err := luks.AddPassphrase(ctx, m, path, second, []byte("canary phrase")); err != nil {
+		t.Fatal(err)
+	}
+	if err := luks.Try(ctx, m, path, []byte("canary phrase")); err != nil {
+		t.Error(err)
+	}
+	keys = append(keys, "canary phrase")
+	expect("with a passphrase, which is slow to try,", "- 7 - -")
 	if all := strings.Join(m.Commands, "\n"); strings.Contains(all, "canary") {
 		t.Errorf("a key is among the arguments: %s", all)
 	}

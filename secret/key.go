@@ -9,6 +9,7 @@
 package secret
 
 import (
+	"bytes"
 	"crypto/rand"
 	"errors"
 	"fmt"
@@ -72,6 +73,15 @@ func (k *Key) Use(f func([]byte) error) error {
 		return errDestroyed
 	}
 	return f(*k.box.b)
+}
+
+// Equal tells whether both are the same key.
+func (k *Key) Equal(o *Key) bool {
+	same := false
+	_ = k.Use(func(a []byte) error {
+		return o.Use(func(b []byte) error { same = bytes.Equal(a, b); return nil })
+	})
+	return same
 }
 
 // Destroy zeroes the key. It may be called more than once and on a nil Key.

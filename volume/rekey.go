@@ -33,6 +33,33 @@ type NewKey struct {
 // spare are emptied, or used, when Rekey runs again; keyslots that people filled
 // stay as they are. progress may be nil.
 func Rekey(ctx context.Context, h *Host, want spec.Volume, n NewKey, progress func(Progress)) error {
+	return onKeys(ctx, h, want, n, progress, (*rekey).run)
+}
+
+// AddPassphrase lets what a person chose open a volume that is ready, too. What
+// it opens is the person's own affair: the token says nothing of it, and Rekey
+// leaves it alone. progress may be nil.
+func AddPassphrase(ctx context.Context, h *Host, want spec.Volume, phrase *secret.Key, progress func(Progress)) error {
+	return onKeys(ctx, h, want, NewKey{}, progress, func(r *rekey, ctx context.Context, want spec.Volume) error {
+		key, err := r.present(ctx, want)
+		if err != nil {
+			return err
+		}
+		return r.write("add a passphrase to "+r.s.Name+", and see that it opens", func(path string) error {
+			return key.Use(func(k []byte) error {
+				return phrase.Use(func(p []byte) error {
+					if err := luks.AddPassphrase(ctx, h.Run, path, k, p); err != nil {
+						return err
+					}
+					return luks.Try(ctx, h.Run, path, p)
+				})
+			})
+		})
+	})
+}
+
+// onKeys does something to the keys of a volume that is ready.
+func onKeys(ctx context.Context, h *Host, want spec.Volume, n NewKey, progress func(Progress), do func(*rekey, context.Context, spec.Volume) error) error {
 	w := newWork(h, want.Name, progress)
 	defer w.end()
 	s, err := w.observe(ctx, want)
@@ -43,7 +70,10 @@ func Rekey(ctx context.Context, h *Host, want spec.Volume, n NewKey, progress fu
 		return err
 	}
 	r := &rekey{at: s.at(), NewKey: n, token: *s.Token}
-	if err := r.run(ctx, want); err != nil {
+	if err := r.whole(ctx); err != nil {
+		return explain(want.Name, "change its keys", err)
+	}
+	if err := do(r, ctx, want); err != nil {
 		return explain(want.Name, "change its keys", err)
 	}
 	return nil
@@ -84,12 +114,16 @@ type rekey struct {
 	token luks.Token // as it stands in the header
 }
 
-func (r *rekey) run(ctx context.Context, want spec.Volume) error {
-	if !r.s.Header.Whole() { // cut off between its copies, as open would find too
-		if err := r.put(ctx, "write both copies of the header of "+r.s.Name, r.token); err != nil {
-			return err
-		}
+// whole has both copies of the header written where they differ, as after a
+// crash between them.
+func (r *rekey) whole(ctx context.Context) error {
+	if r.s.Header.Whole() {
+		return nil
 	}
+	return r.put(ctx, "write both copies of the header of "+r.s.Name, r.token)
+}
+
+func (r *rekey) run(ctx context.Context, want spec.Volume) error {
 	fresh, err := r.fresh(ctx)
 	if err != nil {
 		return err

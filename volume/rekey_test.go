@@ -244,6 +244,38 @@ func TestCutFirstBootWithRecovery(t *testing.T) {
 	}
 }
 
+// TestAddPassphrase: it opens the volume, before and after a rotation.
+func TestAddPassphrase(t *testing.T) {
+	m := fakehost.New(t)
+	m.Create(diskSize, volumeIDs(2)...)
+	want := wanted(2)
+	converged(t, m, want)
+	phrase, err := secret.Brought([]byte("correct horse"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := hostOf(m)
+	h.Run = lazy{m}
+	says(t, AddPassphrase(t.Context(), h, want, phrase, nil), situation.Failed, luks.ErrWrongKey.Error())
+	for _, change := range []func() error{
+		func() error { return AddPassphrase(t.Context(), hostOf(m), want, phrase, nil) },
+		func() error { return Rekey(t.Context(), hostOf(m), want, NewKey{Sealed: []byte("sealed:two")}, nil) },
+	} {
+		if err := change(); err != nil {
+			t.Fatal(err)
+		}
+		m.Reboot()
+		h := hostOf(m)
+		h.Keys = brought{phrase}
+		if _, err := Converge(t.Context(), h, want, nil); err != nil {
+			t.Error(err)
+		}
+	}
+	if all := strings.Join(m.Commands, "\n"); strings.Contains(all, "horse") {
+		t.Errorf("the passphrase is among the arguments: %s", all)
+	}
+}
+
 // lazy says that it added a key, and did not.
 type lazy struct{ run.Runner }
 

@@ -56,7 +56,21 @@ volume, even after that key was rotated away.`, (*agent.Agent).BackUpHeader),
 backup of another set is refused, and one that is older than a header that is
 good. What is written over is kept in FILE.replaced.`, (*agent.Agent).RestoreHeader),
 	)
-	c.AddCommand(rotateCommand(), header, volumeCommand("recovery NAME", "Print the recovery key of a volume, sealed",
+	passphrase := &cobra.Command{
+		Use: "add-passphrase NAME", Short: "Let a passphrase open a volume, too",
+		Long: `Let the passphrase that is typed, or that on standard input as it is, open the
+volume NAME, too. Trying one takes time and memory (argon2id). Rotating the
+volume's key leaves it alone.`,
+		Args: usage(cobra.ExactArgs(1)),
+		RunE: func(c *cobra.Command, args []string) error {
+			a, err := newAgent(c)
+			if err != nil {
+				return err
+			}
+			return a.AddPassphrase(c.Context(), args[0], c.InOrStdin())
+		},
+	}
+	c.AddCommand(rotateCommand(), passphrase, header, volumeCommand("recovery NAME", "Print the recovery key of a volume, sealed",
 		`Print the ciphertext of the recovery key of the volume NAME, for who holds the
 offline identity that it is sealed to: age -d -i IDENTITY.`, (*agent.Agent).RecoveryKey))
 	return c

@@ -143,11 +143,14 @@ func (m *Machine) addKey(c run.Cmd, options map[string]string, path string) erro
 		return err
 	}
 	size, _ := strconv.Atoi(options["--keyfile-size"])
-	into, _ := strconv.Atoi(options["--key-slot"])
+	into, err := strconv.Atoi(options["--key-slot"])
+	if err != nil {
+		into = h.lowestFree()
+	}
 	switch {
 	case h == nil:
 		return exit(c, 1, "Device %s is not a valid LUKS device.", path)
-	case h.Keyslots[options["--key-slot"]].Type != "":
+	case h.Keyslots[strconv.Itoa(into)].Type != "":
 		return exit(c, 1, "Key slot %d is full, please select another one.", into)
 	case h.unlock(n.file, c.Stdin[:size], -1) < 0:
 		return exit(c, 2, "No key available with this passphrase.")
@@ -207,11 +210,15 @@ func (m *Machine) AddOwnKey(path string, key []byte) {
 	m.t.Helper()
 	n := m.find(path)
 	h := readHeader(n.file, 0)
-	for i := 0; ; i++ {
-		if _, taken := h.Keyslots[strconv.Itoa(i)]; !taken {
-			m.must(m.fillKeyslot(n.file, h, i, key, "argon2id"))
-			m.flush()
-			return
+	m.must(m.fillKeyslot(n.file, h, h.lowestFree(), key, "argon2id"))
+	m.flush()
+}
+
+// lowestFree is the keyslot that cryptsetup takes where nobody names one.
+func (h *header) lowestFree() int {
+	for n := 0; ; n++ {
+		if h == nil || h.Keyslots[strconv.Itoa(n)].Type == "" {
+			return n
 		}
 	}
 }
