@@ -159,7 +159,7 @@ func TestCutRekey(t *testing.T) {
 		for n := 1; n <= 2; n++ {
 			t.Run(fmt.Sprintf("%s, %d devices", name, n), func(t *testing.T) {
 				t.Parallel()
-				every := 5 // of the others as of this one, only more of the same
+				every := 7 // of the others as of this one, only more of the same
 				if n == 1 && name == "key" {
 					every = 1
 				}
