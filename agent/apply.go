@@ -67,8 +67,13 @@ func (a *Agent) applyVolume(ctx context.Context, want spec.Volume, mysql bool) e
 	if err := unmarkDown(want.Name); err != nil {
 		return err
 	}
-	if _, err := a.bringUp(ctx, want, mysql, a.showProgress); err != nil {
+	state, err := a.bringUp(ctx, want, mysql, a.showProgress)
+	if err != nil {
 		return named(err, want.Name)
+	}
+	if worn := state.Worn(); worn != nil {
+		a.say("%s", worn)
+		return nil
 	}
 	a.say("READY %s: %s", want.Name, mounted(want))
 	return nil

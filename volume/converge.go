@@ -37,6 +37,11 @@ func Converge(ctx context.Context, h *Host, want spec.Volume, progress func(Prog
 			if errors.Is(err, raid.ErrBusy) {
 				break // somebody else is starting the array: look again
 			}
+			if err != nil && grows(step) {
+				up := w.afterwards(ctx, s, want)
+				up.Stuck = explain(want.Name, step.String(), err)
+				return up, nil
+			}
 			if err != nil {
 				return w.afterwards(ctx, s, want), explain(want.Name, step.String(), err)
 			}

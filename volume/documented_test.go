@@ -34,6 +34,7 @@ var elsewhere = map[string]struct{ test, says string }{
 	"scratch, put to another use": {"TestConformance/instance storage with somebody's file system stays as it is", "holds ext4"},
 	"scratch, too few disks":      {"TestScratchRefuses/too few", "this machine shows 2 of 3 disks of instance storage"},
 	"grown, one device":           {"TestConformance/a volume grows with its device", "mounted on"},
+	"grown, and cannot":           {"TestGrowFails", "up, but smaller than its device"},
 	"grown, RAID0":                {"TestArrayDoesNotGrow", "which a RAID0 cannot use; to have more, make a set of larger volumes and copy"},
 }
 

@@ -73,6 +73,25 @@ func TestCutGrow(t *testing.T) {
 	}
 }
 
+// TestGrowFails: a volume that cannot grow stays up, and says so.
+func TestGrowFails(t *testing.T) {
+	m := fakehost.New(t)
+	m.Create(diskSize, volumeIDs(1)...)
+	converged(t, m, wanted(1))
+	m.Enlarge(volumeIDs(1)[0], grownSize)
+	m.Reboot()
+	m.Missing("xfs_growfs", true)
+	worn := converged(t, m, wanted(1)).Worn()
+	want := "DEGRADED data: up, but smaller than its device: xfs_growfs is not installed; cannot grow the file system (xfs) of data on vol-0a000011."
+	if worn == nil || worn.Error() != want {
+		t.Errorf("it says %v\nwant %s", worn, want)
+	}
+	m.Missing("xfs_growfs", false)
+	if s := converged(t, m, wanted(1)); s.Worn() != nil || s.roomy() {
+		t.Errorf("mended, it says %v", s.Worn())
+	}
+}
+
 // TestArrayDoesNotGrow: it stays up as it is, and says what to do.
 func TestArrayDoesNotGrow(t *testing.T) {
 	m := fakehost.New(t)

@@ -7,6 +7,7 @@ import (
 
 	"bootswain/filesystem"
 	"bootswain/luks"
+	"bootswain/plan"
 	"bootswain/spec"
 )
 
@@ -56,6 +57,16 @@ func (w *work) observeMountedSize(s *State) {
 	}
 	dir := filepath.Join(w.host.Root, s.Mounts[0].Point)
 	s.Filesystem.Size = max(s.Filesystem.Size, filesystem.MountedSize(dir, s.Mapping.Path))
+}
+
+// grows tells whether a step has a volume that is up grow. It stays up where that
+// fails.
+func grows(step plan.Step) bool {
+	switch step.(type) {
+	case *growMapping, *growFilesystem:
+		return true
+	}
+	return false
 }
 
 // growMapping gives a mapping the room that its device has got.

@@ -81,7 +81,7 @@ func Plan(want spec.Volume, have State) (plan.Plan, error) {
 	return append(steps, have.create(want)...), nil
 }
 
-// bringUp starts, opens, grows and mounts a ready set.
+// bringUp starts, opens, mounts and grows a ready set.
 func (s State) bringUp(want spec.Volume) plan.Plan {
 	steps, kind := s.open(want), ""
 	if s.Mode == spec.EncryptionSealed {
@@ -89,12 +89,12 @@ func (s State) bringUp(want spec.Volume) plan.Plan {
 	} else {
 		kind = s.Filesystem.Type
 	}
+	if !s.mountedAt(want.Mount) {
+		steps = append(steps, &mount{s.at(), s.mountSpec(want, kind)})
+	}
 	mapping, fs := s.grown()
 	if mapping {
 		steps = append(steps, &growMapping{s.opening(want)})
-	}
-	if !s.mountedAt(want.Mount) {
-		steps = append(steps, &mount{s.at(), s.mountSpec(want, kind)})
 	}
 	if fs {
 		steps = append(steps, &growFilesystem{s.at(), kind, want.Mount})

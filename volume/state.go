@@ -38,6 +38,7 @@ type State struct {
 	NoXFS      bool               // there is no mkfs.xfs, and a file system is to be made
 	Filesystem *Filesystem        // on Mapping, or where a plain volume's will show; nil where there is none
 	Mounts     []filesystem.Mount // of Filesystem
+	Stuck      error              // why it could not grow with its device; nil
 	Occupied   string             // what else is mounted on the mount point; ""
 
 	w *work

@@ -58,6 +58,10 @@ func (s State) strangers(signatures []filesystem.Signature) []filesystem.Signatu
 // Worn is what should be mended of a volume that is up nevertheless; nil for
 // nothing.
 func (s State) Worn() *situation.Situation {
+	if stuck := situation.Of(s.Stuck); stuck != nil {
+		return &situation.Situation{Word: situation.Degraded, Subject: s.Name, Cause: s.Stuck,
+			Text: "up, but smaller than its device: " + stuck.Text, Next: "mend that, and then bootswain apply " + s.Name}
+	}
 	if !s.ready() || s.Header == nil || s.Header.Damaged() == "" {
 		return nil
 	}
