@@ -35,7 +35,8 @@ func TestSpeedFlags(t *testing.T) {
 	}
 	for _, counted := range []bool{true, false} {
 		inGuest(t, image.MicroRun{
-			Disks: disks(t, 176<<20, 176<<20), Counted: counted, Timeout: time.Hour,
+			Disks:   []image.MicroDisk{{File: "null-co://,file.read-zeroes=on", Serial: "vol0a000011"}},
+			Counted: counted, Timeout: time.Hour,
 			Args: []string{"-test.run=^TestSpeedFlags$", "-test.timeout=1h", "-speed=5"},
 		})
 	}
