@@ -80,6 +80,9 @@ func RestoreHeader(ctx context.Context, h *Host, want spec.Volume, file string, 
 	w := newWork(h, want.Name, progress)
 	defer w.end()
 	want.Create = spec.CreateNever // no device need be proven blank
+	if err := (State{Name: want.Name}).keyed(want); err != nil {
+		return err
+	}
 	r, err := readBackup(want.Name, file)
 	if err != nil {
 		return err

@@ -81,6 +81,9 @@ func onKeys(ctx context.Context, h *Host, want spec.Volume, n NewKey, progress f
 
 // rekeyable finds what keeps the keys from being changed.
 func (s State) rekeyable(want spec.Volume) error {
+	if err := s.keyed(want); err != nil {
+		return err
+	}
 	if t := s.trouble(want); t != nil {
 		return t
 	}
@@ -91,12 +94,20 @@ func (s State) rekeyable(want spec.Volume) error {
 	case s.HeaderErr != nil || s.TokenErr != nil:
 		cause := errors.Join(s.HeaderErr, s.TokenErr)
 		return s.failed(cause, "bootswain key header restore", "%v; nothing written", cause)
-	case path == "" || s.Header == nil || !s.ready():
+	case path == "" || s.Header == nil || s.Token == nil || s.Token.Intent != luks.Ready:
 		return s.failed(nil, "bootswain apply "+s.Name, "it is not up; nothing written")
 	case len(s.Header.Requirements) > 0:
 		return s.unusable(want)
 	}
 	return nil
+}
+
+// keyed refuses a volume that has no key to keep.
+func (s State) keyed(want spec.Volume) error {
+	if want.Encryption.Mode == spec.EncryptionSealed {
+		return nil
+	}
+	return s.refused("leave it as it is", "its encryption is %s: it has no key to keep; nothing written", want.Encryption.Mode)
 }
 
 // incomplete is a volume whose devices are not all there, for who asked for

@@ -15,6 +15,7 @@ import (
 	"bootswain/internal/situation"
 	"bootswain/luks"
 	"bootswain/secret"
+	"bootswain/spec"
 )
 
 // offline is the identity of who keeps the recovery keys.
@@ -273,6 +274,24 @@ func TestAddPassphrase(t *testing.T) {
 	}
 	if all := strings.Join(m.Commands, "\n"); strings.Contains(all, "horse") {
 		t.Errorf("the passphrase is among the arguments: %s", all)
+	}
+}
+
+// TestNoKeyToKeep: what is not encrypted, or by a key that nobody keeps, has
+// nothing to rotate or back up.
+func TestNoKeyToKeep(t *testing.T) {
+	m := fakehost.New(t)
+	m.Create(diskSize, volumeIDs(1)...)
+	for _, mode := range []spec.EncryptionMode{spec.EncryptionNone, spec.EncryptionEphemeral} {
+		want := wanted(1)
+		want.Encryption = spec.Encryption{Mode: mode}
+		file := filepath.Join(t.TempDir(), "data.header")
+		for _, err := range []error{
+			Rekey(t.Context(), hostOf(m), want, NewKey{Sealed: []byte("sealed:two")}, nil),
+			BackUpHeader(t.Context(), hostOf(m), want, file), RestoreHeader(t.Context(), hostOf(m), want, file, nil),
+		} {
+			says(t, err, situation.Refused, "its encryption is "+string(mode)+": it has no key to keep")
+		}
 	}
 }
 
