@@ -1,9 +1,11 @@
 // Package ebs finds EBS volumes, and the machine's own disks, among the kernel's
 // block devices: which device is which volume, whether it is still the same one
-// a moment later, and when devices come and go.
+// a moment later, and when devices come and go. And it asks EC2 which volumes
+// there are, and to attach, make and tag them.
 //
 // It reads sysfs, asks a controller to identify itself, and listens to the
-// kernel. It never writes to a device and never talks to EC2. Sizes are bytes.
+// kernel; EC2 is what the type of that name asks, and nothing else does. It
+// never writes to a device, and never has EC2 delete anything. Sizes are bytes.
 // Errors name the device; a device that goes away while it is being read is
 // left out, as if it had gone a moment earlier.
 package ebs

@@ -65,6 +65,12 @@ func (s *Server) Set(path, value string) {
 	s.values[path] = value
 }
 
+// SetRole gives the instance a role and the credentials that come with it.
+func (s *Server) SetRole(role, credentials string) {
+	s.Set("meta-data/iam/security-credentials/", role)
+	s.Set("meta-data/iam/security-credentials/"+role, credentials)
+}
+
 // Delete makes a path answer 404.
 func (s *Server) Delete(path string) {
 	s.mu.Lock()
