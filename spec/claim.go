@@ -1,6 +1,7 @@
 package spec
 
 import (
+	"fmt"
 	"path"
 	"regexp"
 	"slices"
@@ -11,7 +12,7 @@ import (
 
 // claims is what the volumes read so far have taken.
 type claims struct {
-	taken  map[string]string // volume id, device name or "instance_store" → name of the volume
+	taken  map[string]string // volume id, device name or what else a volume is made of → name of the volume
 	mounts []Volume
 }
 
@@ -32,6 +33,12 @@ func (r *reader) claim(c *claims, v Volume, n *yaml.Node, where string) {
 	if v.InstanceStore != 0 {
 		c.taken["instance_store"] = v.Name
 	}
+	if v.EBS.Restore != "" {
+		r.claimOnce(c, v, valueOf(ebs, "restore"), step(step(where, "ebs"), "restore"), "snapshot set "+v.EBS.Restore)
+	}
+	if len(v.EBS.Tags) > 0 {
+		r.claimOnce(c, v, valueOf(ebs, "tags"), step(step(where, "ebs"), "tags"), fmt.Sprint("the tags ", v.EBS.Tags)) // maps print in the order of their keys
+	}
 	if v.Mount == "" {
 		return
 	}
@@ -44,6 +51,14 @@ func (r *reader) claim(c *claims, v Volume, n *yaml.Node, where string) {
 		}
 	}
 	c.mounts = append(c.mounts, v)
+}
+
+// claimOnce notes what only one volume may be made of.
+func (r *reader) claimOnce(c *claims, v Volume, n *yaml.Node, where, what string) {
+	if owner, ok := c.taken[what]; ok {
+		r.fault(n, where, "", "volume %s is made of the same already", owner)
+	}
+	c.taken[what] = v.Name
 }
 
 // under tells whether the clean path p lies below dir.

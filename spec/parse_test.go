@@ -90,6 +90,12 @@ volumes:
     required: false
   plain: {ebs: {devices: [/dev/sdg]}, create: if_blank, encryption: none, filesystem: {type: ext4}, mount: /srv/plain}
   scratch: {instance_store: all, encryption: ephemeral, mount: /mnt, prefill: true, wipe: [{volume: AWS22D9F5E6F2E1C6AEB, found: 3f9c2d}]}
+  found:
+    ebs: {tags: {set: orders, "no": "1"}, count: 3}
+    mount: /srv/found
+  again:
+    ebs: {restore: "orders-db/2026-11-21T03:00Z"}
+    mount: /srv/again
 mysql: {volume: data}
 health: {listen: "0.0.0.0:8273"}
 `
@@ -114,6 +120,8 @@ health: {listen: "0.0.0.0:8273"}
 				Filesystem: Filesystem{Type: "ext4"}, Mount: "/srv/plain", OverdueAfter: DefaultOverdueAfter, Required: true},
 			{Name: "scratch", InstanceStore: AllInstanceStore, Encryption: Encryption{Mode: EncryptionEphemeral}, Prefill: true,
 				Mount: "/mnt", OverdueAfter: DefaultOverdueAfter, Required: true, Wipe: []Wipe{{"AWS22D9F5E6F2E1C6AEB", "3f9c2d"}}},
+			{Name: "found", EBS: EBS{Tags: map[string]string{"set": "orders", "no": "1"}, Count: 3}, Mount: "/srv/found", OverdueAfter: DefaultOverdueAfter, Required: true},
+			{Name: "again", EBS: EBS{Restore: "orders-db/2026-11-21T03:00Z"}, Mount: "/srv/again", OverdueAfter: DefaultOverdueAfter, Required: true},
 		},
 		MySQL:  &MySQL{Volume: "data"},
 		Health: Health{Listen: "0.0.0.0:8273"},
@@ -205,8 +213,19 @@ func TestFaults(t *testing.T) {
 		{"volume twice", "version: 1\nvolumes:\n  data: {" + ids + ", mount: /srv/a}\n  data: {}\n", []string{"4:3: volumes.data given twice"}},
 		{"ebs none", volume("mount: /srv/data\nebs: {}"), []string{"5:10: volumes.data.ebs names no devices (ids: [vol-…] or devices: [/dev/sdf])"}},
 		{"ebs both", volume("mount: /srv/data\nebs: {ids: [vol-01234567], devices: [/dev/sdf]}"), []string{"5:41: volumes.data.ebs.devices contradicts ids (keep one of them)"}},
-		{"ebs later", volume("mount: /srv/data\nebs: {tags: {a: b}, count: 2}"), []string{
-			"5:17: volumes.data.ebs.tags is not supported by this version (name ids or devices)", "5:32: volumes.data.ebs.count is not supported by this version (name ids or devices)"}},
+		{"ebs three", volume("mount: /srv/data\nebs: {tags: {a: b}, count: 2, restore: x, devices: [/dev/sdf]}"), []string{
+			"5:44: volumes.data.ebs.restore contradicts tags (keep one of them)", "5:56: volumes.data.ebs.devices contradicts tags (keep one of them)"}},
+		{"tags countless", volume("mount: /srv/data\nebs: {tags: {a: b}}"), []string{"5:10: volumes.data.ebs.count missing (how many volumes carry the tags)"}},
+		{"count only", volume("mount: /srv/data\nebs: {ids: [vol-01234567], count: 1}"), []string{"5:39: volumes.data.ebs.count is for tags (leave it out)"}},
+		{"count", volume("mount: /srv/data\nebs: {tags: {a: b}, count: 17}"), []string{"5:32: volumes.data.ebs.count is \"17\"; a volume has 1 to 16 devices"}},
+		{"count text", volume("mount: /srv/data\nebs: {tags: {a: b}, count: two}"), []string{"5:32: volumes.data.ebs.count must be a number, not text"}},
+		{"tags none", volume("mount: /srv/data\nebs: {tags: {}, count: 2}"), []string{"5:17: volumes.data.ebs.tags names 0 tags; 1 to 50 are looked for (as in {set: orders})"}},
+		{"tags", volume("mount: /srv/data\nebs: {tags: {aws:x: b, n: 1, c: \"" + strings.Repeat("v", 257) + "\"}, count: 2}"), []string{
+			`5:18: volumes.data.ebs.tags.aws:x "aws:x" cannot be the key of a tag`, "5:31: volumes.data.ebs.tags.n must be text, not a number (quote it)", "5:37: volumes.data.ebs.tags.c " + show(strings.Repeat("v", 257)) + " cannot be the value of a tag"}},
+		{"restore", volume("mount: /srv/data\nebs: {restore: " + strings.Repeat("v", 257) + "}"), []string{"5:20: volumes.data.ebs.restore " + show(strings.Repeat("v", 257)) + " cannot be a snapshot set (the value of the snapshots' tag bootswain:set)"}},
+		{"restore create", volume("mount: /srv/data\nebs: {restore: x}\ncreate: if_blank\nencryption: {sealed: " + sealed64 + "}"), []string{"6:13: volumes.data.create would make something new, but ebs.restore brings what is there (leave it out)"}},
+		{"ebs shared", "version: 1\nvolumes:\n  a: {ebs: {tags: {a: b, c: d}, count: 2}, mount: /a}\n  b: {ebs: {tags: {c: d, a: b}, count: 1}, mount: /b}\n  c: {ebs: {restore: x}, mount: /c}\n  d: {ebs: {restore: x}, mount: /d}\n", []string{
+			"4:19: volumes.b.ebs.tags volume a is made of the same already", "6:22: volumes.d.ebs.restore volume c is made of the same already"}},
 		{"ids", volume("mount: /srv/data\nebs: {ids: [vol-0a33, vol-01234567, vol-01234567]}"), []string{
 			`5:17: volumes.data.ebs.ids[0] "vol-0a33" is not a volume id (vol- and 17 hexadecimal digits)`, `5:41: volumes.data.ebs.ids[2] "vol-01234567" is given twice`}},
 		{"ids none", volume("mount: /srv/data\nebs: {ids: []}"), []string{"5:16: volumes.data.ebs.ids names 0 devices; a volume has 1 to 16"}},

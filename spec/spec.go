@@ -44,11 +44,15 @@ type Volume struct {
 // AllInstanceStore asks for whatever instance storage there is.
 const AllInstanceStore = -1
 
-// EBS selects devices: by volume id, or by the device names of the launch
-// template. Exactly one of the two is given.
+// EBS selects devices: by volume id, by the device names of the launch template,
+// by the tags of volumes that EC2 attaches, or as new volumes made from a
+// snapshot set. Exactly one of the four is given.
 type EBS struct {
-	IDs     []string // "vol-0a1b…"
-	Devices []string // "/dev/sdf"
+	IDs     []string          // "vol-0a1b…"
+	Devices []string          // "/dev/sdf"
+	Tags    map[string]string // that each of the volumes carries
+	Count   int               // how many volumes carry Tags; 0 without them
+	Restore string            // id of a snapshot set: the value of their tag bootswain:set
 }
 
 // Create says whether a file system may be made.

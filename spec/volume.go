@@ -15,13 +15,8 @@ var volumeName = regexp.MustCompile(`^[a-z][a-z0-9_-]{0,20}$`)
 
 var (
 	volumeID    = regexp.MustCompile(`^vol-([0-9a-f]{8}|[0-9a-f]{17})$`)
-	deviceName  = regexp.MustCompile(`^/dev/(sd[a-z]([1-9]|1[0-5])?|xvd[a-z]{1,2})$`)
 	fingerprint = regexp.MustCompile(`^[0-9a-f]{6,64}$`)
 )
-
-// maxDevices bounds the devices of one volume. A Nitro instance takes about 27
-// in all; 16 is far beyond what a RAID0 of EBS volumes gains from.
-const maxDevices = 16
 
 // volumes reads the mapping of named volumes, and what they must not share.
 func (r *reader) volumes(n *yaml.Node, path string) (volumes []Volume) {
@@ -95,6 +90,9 @@ func (r *reader) wholeVolume(n *yaml.Node, path string, v Volume) {
 	if prefill := valueOf(n, "prefill"); v.Prefill {
 		r.fault(prefill, step(path, "prefill"), "leave it out", "is for instance_store")
 	}
+	if create := valueOf(n, "create"); create != nil && hasKey(valueOf(n, "ebs"), "restore") {
+		r.fault(create, step(path, "create"), "leave it out", "would make something new, but ebs.restore brings what is there")
+	}
 	if wipe := valueOf(n, "wipe"); wipe != nil && !hasKey(n, "create") {
 		r.fault(wipe, step(path, "wipe"), "add create: if_blank, or leave wipe out", "throws content away, but nothing would be created after it")
 	}
@@ -102,50 +100,6 @@ func (r *reader) wholeVolume(n *yaml.Node, path string, v Volume) {
 
 // maxLabel is the size of a label in XFS's superblock, the smaller of the two.
 const maxLabel = 12
-
-// ebs reads which devices a volume is made of.
-func (r *reader) ebs(n *yaml.Node, path string) (e EBS) {
-	r.mapping(n, path, fields{
-		"ids": func(n *yaml.Node, path string) {
-			e.IDs = r.devices(n, path, volumeID, "vol- and 17 hexadecimal digits", "is not a volume id")
-		},
-		"devices": func(n *yaml.Node, path string) {
-			e.Devices = r.devices(n, path, deviceName, "as in the launch template: /dev/sdf or /dev/xvdf", "is not a device name of EC2")
-		},
-		"tags":    r.unsupported("name ids or devices"),
-		"count":   r.unsupported("name ids or devices"),
-		"restore": r.unsupported("name ids or devices"),
-	})
-	selects := func(key string) bool { return key == "ids" || key == "devices" || key == "tags" || key == "restore" }
-	if n.Kind == yaml.MappingNode && !slices.ContainsFunc(keysOf(n), selects) {
-		r.fault(n, path, "ids: [vol-…] or devices: [/dev/sdf]", "names no devices")
-	}
-	if devices := valueOf(n, "devices"); devices != nil && hasKey(n, "ids") {
-		r.fault(devices, step(path, "devices"), "keep one of them", "contradicts ids")
-	}
-	return e
-}
-
-func (r *reader) devices(n *yaml.Node, path string, rule *regexp.Regexp, hint, fault string) []string {
-	names, ok := r.texts(n, path, "")
-	if !ok {
-		return nil
-	}
-	if len(names) < 1 || len(names) > maxDevices {
-		r.fault(n, path, "", "names %d devices; a volume has 1 to %d", len(names), maxDevices)
-	}
-	for i, name := range names {
-		switch {
-		case name == "/dev/sda1" || name == "/dev/xvda" || name == "/dev/sda":
-			r.fault(n.Content[i], at(path, i), "", "%s is the root disk", show(name))
-		case !rule.MatchString(name):
-			r.fault(n.Content[i], at(path, i), hint, "%s %s", show(name), fault)
-		case slices.Contains(names[:i], name):
-			r.fault(n.Content[i], at(path, i), "", "%s is given twice", show(name))
-		}
-	}
-	return names
-}
 
 func (r *reader) create(n *yaml.Node, path string) Create {
 	text, ok := r.text(n, path)
