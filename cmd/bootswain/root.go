@@ -56,7 +56,17 @@ func newRoot() *cobra.Command {
 		Args:          usage(cobra.NoArgs),
 		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
-	root.SetUsageTemplate(root.UsageTemplate() + exitCodes)
+	// Not by SetUsageTemplate: a template calls methods by name, so that the
+	// linker would have to keep every method of every type, and EC2's client
+	// alone has more than a thousand.
+	usual := root.UsageFunc()
+	root.SetUsageFunc(func(c *cobra.Command) error {
+		if err := usual(c); err != nil {
+			return err
+		}
+		_, err := fmt.Fprint(c.OutOrStderr(), exitCodes)
+		return err
+	})
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return usageError{fmt.Errorf("%w; see: %s --help", err, c.CommandPath())}
 	})
