@@ -51,14 +51,14 @@ func (a *Agent) Apply(ctx context.Context, o ApplyOptions) error {
 	results := make([]error, len(wanted))
 	var wait sync.WaitGroup
 	for i, want := range wanted {
-		wait.Go(func() { results[i] = a.applyVolume(ctx, want, asked.database() == want.Name) })
+		wait.Go(func() { results[i] = a.applyVolume(ctx, asked, want, asked.database() == want.Name) })
 	}
 	wait.Wait()
 	return errors.Join(append(all, results...)...)
 }
 
 // applyVolume brings one volume up, in turn with the daemon.
-func (a *Agent) applyVolume(ctx context.Context, want spec.Volume, mysql bool) error {
+func (a *Agent) applyVolume(ctx context.Context, asked orders, want spec.Volume, mysql bool) error {
 	release, err := a.volumeLock(want.Name).take(ctx, func(holder string) { a.say("waiting for %s", holder) })
 	if err != nil {
 		return err
@@ -67,7 +67,11 @@ func (a *Agent) applyVolume(ctx context.Context, want spec.Volume, mysql bool) e
 	if err := unmarkDown(want.Name); err != nil {
 		return err
 	}
-	state, err := a.bringUp(ctx, want, mysql, a.showProgress)
+	chosen, err := a.chooseForPerson(ctx, asked, want)
+	if err != nil {
+		return err
+	}
+	state, err := a.bringUp(ctx, chosen.said(nil), mysql, a.showProgress)
 	if err != nil {
 		return named(err, want.Name)
 	}
@@ -79,16 +83,26 @@ func (a *Agent) applyVolume(ctx context.Context, want spec.Volume, mysql bool) e
 	return nil
 }
 
+// chooseForPerson chooses in turn with the daemon, and attaches what is chosen.
+func (a *Agent) chooseForPerson(ctx context.Context, asked orders, want spec.Volume) (choice, error) {
+	release, err := a.ec2Lock(want.Name).take(ctx, nil)
+	if err != nil {
+		return choice{}, err
+	}
+	defer release()
+	return a.choose(ctx, a.cloud(asked.data), want, true)
+}
+
 // Plan prints what Apply would do next to the volumes, and does nothing.
 func (a *Agent) Plan(ctx context.Context, o ApplyOptions) error {
-	_, wanted, err := a.wanted(ctx, o)
+	asked, wanted, err := a.wanted(ctx, o)
 	if err != nil {
 		return err
 	}
 	planned := []plannedVolume{}
 	var all []error
 	for _, want := range wanted {
-		p, err := a.plan(ctx, want)
+		p, err := a.plan(ctx, asked, want)
 		all = append(all, err)
 		planned = append(planned, p)
 	}
@@ -113,11 +127,16 @@ type plannedVolume struct {
 }
 
 // plan looks at a volume. The error is what stands in the way, once more.
-func (a *Agent) plan(ctx context.Context, want spec.Volume) (plannedVolume, error) {
+func (a *Agent) plan(ctx context.Context, asked orders, want spec.Volume) (plannedVolume, error) {
 	p := plannedVolume{Name: want.Name}
-	state, err := volume.Observe(ctx, a.storage, want)
+	chosen, err := a.choose(ctx, a.cloud(asked.data), want, false)
 	if err == nil {
-		p.Steps, err = volume.Plan(want, state)
+		host := *a.storage
+		host.Absent = chosen.said(nil).absent
+		var state volume.State
+		if state, err = volume.Observe(ctx, &host, chosen.want); err == nil {
+			p.Steps, err = volume.Plan(chosen.want, state)
+		}
 	}
 	if err == nil {
 		return p, nil

@@ -21,6 +21,10 @@ type Config struct {
 		// used outside EC2.
 		File string `yaml:"file"`
 	} `yaml:"launch"`
+	EC2 struct {
+		// Endpoint is where EC2 is asked, "https://…"; the region's own if empty.
+		Endpoint string `yaml:"endpoint"`
+	} `yaml:"ec2"`
 	Health struct {
 		// Listen is where health answers unless the launch data says
 		// otherwise; the socket unit's own address if empty.

@@ -30,6 +30,7 @@ type daemon struct {
 	users    error                // what went wrong with the users
 	launched time.Time            // modification time of the launch file that was followed
 
+	ec2     *ebs.EC2 // nil: unknown, or there is none
 	keepers map[string]*keeper
 	stop    map[string]context.CancelFunc
 	done    map[string]chan struct{} // closed when the last keeper of that name has ended

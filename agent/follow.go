@@ -4,9 +4,11 @@ import (
 	"context"
 	"os"
 	"reflect"
+	"regexp"
 	"slices"
 	"time"
 
+	"bootswain/internal/situation"
 	"bootswain/spec"
 	"bootswain/volume"
 )
@@ -51,6 +53,7 @@ func (d *daemon) follow(ctx context.Context, post func(func())) {
 		d.say("%s", d.orders.trouble)
 	}
 	d.listenAsAsked(ctx)
+	d.ec2 = d.cloud(d.orders.data)
 	named := map[string]bool{}
 	for _, want := range d.orders.spec.Volumes {
 		named[want.Name] = true
@@ -93,7 +96,7 @@ func (d *daemon) start(ctx context.Context, post func(func()), want spec.Volume,
 		d.spawn(func() { d.followDatabase(ctx, func(v databaseView) { post(func() { d.database = v }) }) })
 	}
 	keeping, cancel := context.WithCancel(ctx)
-	k := d.newKeeper(want, mysql, func(v view) {
+	k := d.newKeeper(d.ec2, want, mysql, func(v view) {
 		post(func() {
 			if keeping.Err() != nil {
 				return
@@ -125,10 +128,15 @@ func (d *daemon) announce(old, now view) {
 	switch {
 	case now.trouble == nil && now.passed && now.working == "" && (old.trouble != nil || !old.passed):
 		d.say("READY %s: %s", now.want.Name, mounted(now.want))
-	case now.trouble != nil && (old.trouble == nil || old.trouble.String() != now.trouble.String()):
+	case now.trouble != nil && (old.trouble == nil || ageless(old.trouble) != ageless(now.trouble)):
 		d.say("%s", now.trouble)
 	}
 }
+
+var ages = regexp.MustCompile(`missing [0-9]+[mhd]`)
+
+// ageless is a situation without what only time changes in it.
+func ageless(s *situation.Situation) string { return ages.ReplaceAllString(s.String(), "missing") }
 
 // devicesChanged wakes everyone whom a device may concern.
 func (d *daemon) devicesChanged(ctx context.Context, post func(func())) {

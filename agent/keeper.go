@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"bootswain/ebs"
 	"bootswain/filesystem"
 	"bootswain/health"
 	"bootswain/internal/situation"
@@ -33,6 +34,7 @@ type view struct {
 	working string               // the step being carried out, "" between passes
 	passed  bool                 // at least one pass has ended
 	steps   []health.Step        // what was done since boot
+	note    string               // of a volume that is up: what else is to be said
 }
 
 // keeper keeps one volume as it was asked for. Its goroutine is the only one
@@ -48,6 +50,7 @@ type keeper struct {
 	*Agent
 	want  spec.Volume
 	mysql bool
+	ec2   *ebs.EC2      // nil: there is none to ask
 	kick  chan struct{} // capacity 1: something happened, look again
 	tell  func(view)
 
@@ -56,11 +59,14 @@ type keeper struct {
 	mu   sync.Mutex // of view: progress comes from several goroutines
 	view view
 	lost *situation.Situation // since a member was lost, until the volume is up again
+
+	inquiry inquiry
+	beside  sync.WaitGroup // what goes on beside the passes
 }
 
-func (a *Agent) newKeeper(want spec.Volume, mysql bool, tell func(view)) *keeper {
+func (a *Agent) newKeeper(c *ebs.EC2, want spec.Volume, mysql bool, tell func(view)) *keeper {
 	return &keeper{
-		Agent: a, want: want, mysql: mysql, tell: tell,
+		Agent: a, ec2: c, want: want, mysql: mysql, tell: tell,
 		kick: make(chan struct{}, 1),
 		view: view{want: want, mysql: mysql},
 	}
@@ -76,11 +82,14 @@ func (k *keeper) wake() {
 
 // keep runs until ctx ends.
 func (k *keeper) keep(ctx context.Context) {
+	defer k.beside.Wait()
 	for ctx.Err() == nil {
 		k.pass(ctx)
 		pause := retryEvery
 		if k.view.trouble == nil || k.view.trouble.Word == situation.Down {
 			pause = lookEvery
+		} else if errors.Is(k.view.trouble, ebs.ErrSoon) {
+			pause = soonEvery
 		}
 		select {
 		case <-ctx.Done():
@@ -95,6 +104,8 @@ func (k *keeper) pass(ctx context.Context) {
 	up := k.view.passed && k.view.trouble == nil
 	lost := k.gone(ctx, up)
 	if up && lost == nil && k.stillMounted() && !volume.Grown(k.storage, k.view.state) {
+		k.record(ctx, k.view.state)
+		k.annotate()
 		k.lookAgain(ctx)
 		return
 	}
@@ -118,9 +129,24 @@ func (k *keeper) pass(ctx context.Context) {
 	if lost != nil {
 		k.takeApart(ctx, lost)
 	}
-	state, err := k.bringUp(ctx, k.want, k.mysql, k.progress)
+	chosen, known, err := k.answer()
+	if !known || err != nil {
+		k.ask(ctx)
+	}
+	if !known {
+		return // until EC2 has answered
+	}
+	var state volume.State
+	if err == nil {
+		k.mu.Lock()
+		k.view.want = chosen.want
+		k.mu.Unlock()
+		state, err = k.bringUp(ctx, chosen, k.mysql, k.progress)
+	}
 	if err == nil {
 		k.lost = nil
+	} else if len(state.Missing) > 0 {
+		k.ask(ctx)
 	}
 	k.settle(state, err)
 }
@@ -141,8 +167,21 @@ func (k *keeper) lookAgain(ctx context.Context) {
 	}
 	defer release()
 	k.turn = modified(turn.path)
-	if state, err := volume.Observe(ctx, k.storage, k.want); err == nil && k.stillMounted() {
+	if state, err := volume.Observe(ctx, k.storage, k.view.want); err == nil && k.stillMounted() {
 		k.settle(state, nil)
+	}
+}
+
+// annotate shows what there is to be said of a volume that is up.
+func (k *keeper) annotate() {
+	k.inquiry.mu.Lock()
+	note := k.inquiry.note
+	k.inquiry.mu.Unlock()
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.view.note != note {
+		k.view.note = note
+		k.tell(k.view)
 	}
 }
 
@@ -227,8 +266,9 @@ func (k *keeper) progress(p volume.Progress) {
 
 // bringUp makes a volume ready and, if it is the database's, its data
 // directory too.
-func (a *Agent) bringUp(ctx context.Context, want spec.Volume, mysql bool, progress func(volume.Progress)) (volume.State, error) {
-	host := *a.storage
+func (a *Agent) bringUp(ctx context.Context, chosen choice, mysql bool, progress func(volume.Progress)) (volume.State, error) {
+	host, want := *a.storage, chosen.want
+	host.Absent = chosen.absent
 	if mysql {
 		host.Database = want.Name
 	}

@@ -29,7 +29,7 @@ type RotateOptions struct {
 // RotateKey replaces a key of a volume that is up.
 func (a *Agent) RotateKey(ctx context.Context, o RotateOptions, stdin io.Reader) error {
 	a.lockMemory()
-	want, _, err := a.known(ctx, o.Name)
+	want, err := a.meant(ctx, o.Name)
 	if err != nil {
 		return err
 	}
@@ -84,7 +84,7 @@ func newKey(o RotateOptions, given spec.Encryption, stdin io.Reader) (n volume.N
 // Unlock brings a volume up with a key from outside. It makes nothing new.
 func (a *Agent) Unlock(ctx context.Context, name string, recovery bool, stdin io.Reader) error {
 	a.lockMemory()
-	want, mysql, err := a.known(ctx, name)
+	asked, want, mysql, err := a.known(ctx, name)
 	if err != nil {
 		return err
 	}
@@ -96,7 +96,7 @@ func (a *Agent) Unlock(ctx context.Context, name string, recovery bool, stdin io
 	defer key.Destroy()
 	host, with := *a.storage, *a
 	host.Keys, with.storage = brought{key}, &host
-	err = with.applyVolume(ctx, want, mysql)
+	err = with.applyVolume(ctx, asked, want, mysql)
 	if !errors.Is(err, luks.ErrWrongKey) {
 		return err
 	}
@@ -168,7 +168,7 @@ func (b brought) Unseal(context.Context, []byte) (k *secret.Key, err error) {
 
 // RecoveryKey prints the ciphertext of a volume's recovery key, armored.
 func (a *Agent) RecoveryKey(ctx context.Context, name string) error {
-	want, _, err := a.known(ctx, name)
+	want, err := a.meant(ctx, name)
 	if err != nil {
 		return err
 	}
@@ -215,7 +215,7 @@ func (a *Agent) RestoreHeader(ctx context.Context, name, file string) error {
 
 func (a *Agent) aboutHeader(ctx context.Context, name string, do func(spec.Volume) error) error {
 	a.lockMemory()
-	want, _, err := a.known(ctx, name)
+	want, err := a.meant(ctx, name)
 	if err != nil {
 		return err
 	}

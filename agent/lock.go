@@ -25,6 +25,12 @@ func (a *Agent) volumeLock(name string) *lock {
 	return &lock{path: filepath.Join(lockDir, name), who: a.who}
 }
 
+// ec2Lock is the lock of asking EC2 to attach or detach a volume. It is another
+// than the volume's, for EC2 may take long to answer.
+func (a *Agent) ec2Lock(name string) *lock {
+	return &lock{path: filepath.Join(lockDir, name+".ec2"), who: a.who} // no volume can have this name
+}
+
 // take returns when the lock is taken. While another has it, waiting, which may
 // be nil, is called once with its name.
 func (l *lock) take(ctx context.Context, waiting func(holder string)) (release func(), err error) {

@@ -174,7 +174,7 @@ func (v view) sentence() *situation.Situation {
 	for _, note := range v.state.Notes() {
 		text += " " + note + "."
 	}
-	return &situation.Situation{Word: situation.Ready, Subject: v.want.Name, Text: text}
+	return &situation.Situation{Word: situation.Ready, Subject: v.want.Name, Text: strings.TrimSpace(text + " " + v.note)}
 }
 
 // mounted says where a volume is mounted, and what to know of it.

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
+	"bootswain/ebs"
 	"bootswain/health"
 	"bootswain/spec"
 	"bootswain/volume"
@@ -15,11 +17,11 @@ import (
 // it was stopped for that.
 func (a *Agent) Up(ctx context.Context, name string) error {
 	a.lockMemory()
-	want, mysql, err := a.known(ctx, name)
+	asked, want, mysql, err := a.known(ctx, name)
 	if err != nil {
 		return err
 	}
-	if err := a.applyVolume(ctx, want, mysql); err != nil || !mysql || !exists(heldFile) {
+	if err := a.applyVolume(ctx, asked, want, mysql); err != nil || !mysql || !exists(heldFile) {
 		return err
 	}
 	v, err := a.lookAtDatabase(ctx)
@@ -30,9 +32,10 @@ func (a *Agent) Up(ctx context.Context, name string) error {
 }
 
 // Down stops the database if it uses the volume, and takes the volume down. It
-// stays down until Up or the next boot.
-func (a *Agent) Down(ctx context.Context, name string) error {
-	want, mysql, err := a.known(ctx, name)
+// stays down until Up or the next boot. With detach, EC2 detaches its volumes
+// from the instance then.
+func (a *Agent) Down(ctx context.Context, name string, detach bool) error {
+	asked, want, mysql, err := a.known(ctx, name)
 	if err != nil {
 		return err
 	}
@@ -57,12 +60,62 @@ func (a *Agent) Down(ctx context.Context, name string) error {
 	if err := volume.Down(ctx, a.storage, name, a.showProgress); err != nil {
 		return errors.Join(named(err, name), unmarkDown(name))
 	}
+	if detach {
+		return a.detach(ctx, asked, want)
+	}
 	text := "taken down."
 	if want.Encryption.Mode == spec.EncryptionEphemeral {
 		text = "taken down; what was on it is gone with its key."
 	}
 	a.say("DOWN %s: %s\n  next: bootswain up %[1]s, or reboot", name, text)
 	return nil
+}
+
+// detach has EC2 detach the volumes of a stanza that is down.
+func (a *Agent) detach(ctx context.Context, asked orders, want spec.Volume) error {
+	release, err := a.ec2Lock(want.Name).take(ctx, nil)
+	if err != nil {
+		return err
+	}
+	defer release()
+	c := a.cloud(asked.data)
+	if c == nil {
+		return fmt.Errorf("cannot detach %s: nobody said which instance this is", want.Name)
+	}
+	chosen, err := a.choose(ctx, c, want, false)
+	if err != nil {
+		return err
+	}
+	ids, err := a.volumeIDs(chosen.want.EBS)
+	if err == nil && len(ids) == 0 {
+		return fmt.Errorf("cannot detach %s: none of its EBS volumes is here", want.Name)
+	}
+	if err == nil {
+		err = c.Detach(ctx, ids)
+	}
+	if err != nil {
+		return subject(err, want.Name)
+	}
+	a.say("DOWN %s: taken down; detached %s.\n  next: attach them here or elsewhere; here, bootswain up %s", want.Name, strings.Join(ids, ", "), want.Name)
+	return nil
+}
+
+// volumeIDs returns the volumes that a stanza names by their ids, or by the
+// names that they were attached under.
+func (a *Agent) volumeIDs(want spec.EBS) ([]string, error) {
+	if len(want.Devices) == 0 {
+		return want.IDs, nil
+	}
+	devices, err := a.storage.EBS.Devices()
+	if err != nil {
+		return nil, err
+	}
+	found, _, err := ebs.Select(devices, nil, want.Devices)
+	var ids []string
+	for _, d := range found {
+		ids = append(ids, d.VolumeID)
+	}
+	return ids, err
 }
 
 // stopForDown stops a running server and notes that Up is to start it.
@@ -81,25 +134,24 @@ func (a *Agent) stopForDown(ctx context.Context) error {
 
 // known returns a volume that the launch data names, or that the daemon found
 // by itself, and whether the database belongs to it.
-func (a *Agent) known(ctx context.Context, name string) (spec.Volume, bool, error) {
-	asked, err := a.orders(ctx, "")
-	if err != nil {
-		return spec.Volume{}, false, err
+func (a *Agent) known(ctx context.Context, name string) (asked orders, want spec.Volume, mysql bool, err error) {
+	if asked, err = a.orders(ctx, ""); err != nil {
+		return orders{}, spec.Volume{}, false, err
 	}
 	want, unnamed := asked.volume(name)
 	if unnamed == nil {
-		return want, asked.database() == name, nil
+		return asked, want, asked.database() == name, nil
 	}
 	report, _ := health.Latest(statusFile, time.Now())
 	if report == nil {
-		return spec.Volume{}, false, unnamed
+		return orders{}, spec.Volume{}, false, unnamed
 	}
 	for _, v := range report.Volumes {
 		if v.Name == name {
-			return foundAgain(v), report.MySQL != nil && report.MySQL.Volume == name, nil
+			return asked, foundAgain(v), report.MySQL != nil && report.MySQL.Volume == name, nil
 		}
 	}
-	return spec.Volume{}, false, unnamed
+	return orders{}, spec.Volume{}, false, unnamed
 }
 
 // foundAgain is the stanza of a volume that explained itself: its devices and

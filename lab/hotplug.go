@@ -43,6 +43,7 @@ func (m *Machine) claim(v *Volume) (port int, err error) {
 		return 0, fmt.Errorf("cannot attach %s: %s has %d volumes already", v, m.ID, ports)
 	}
 	m.ports[port], v.owner = v, m
+	m.lab.EC2.Attached(v.ID, m.ID, fmt.Sprintf("/dev/sd%c", 'f'+port))
 	return port, nil
 }
 
@@ -54,6 +55,7 @@ func (m *Machine) release(v *Volume) {
 	for i := range m.ports {
 		if m.ports[i] == v {
 			m.ports[i], v.owner = nil, nil
+			m.lab.EC2.Detached(v.ID)
 			m.releases++
 			m.freed[i] = m.releases
 		}

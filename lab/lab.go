@@ -25,6 +25,7 @@ import (
 	"slices"
 	"sync"
 
+	"bootswain/lab/ec2"
 	"bootswain/lab/nbd"
 )
 
@@ -43,6 +44,10 @@ type Lab struct {
 	seed   uint64
 	accel  Accel
 
+	// EC2 answers for the laboratory's machines and volumes. A guest reaches it
+	// where its image looks for it, and may ask what its role may.
+	EC2 *ec2.Server
+
 	stop   context.CancelFunc
 	served chan error
 	nbd    nbd.Server
@@ -51,12 +56,15 @@ type Lab struct {
 	made     int // ids so far
 	volumes  []*Volume
 	machines []*Machine
+
+	snapshots map[string]snapshot
 }
 
 // New opens a laboratory. The first one since the host started finds out
 // whether KVM works here, which takes a few seconds.
 func New(ctx context.Context, o Options) (*Lab, error) {
-	l := &Lab{dir: o.Dir, log: o.Log, seed: o.Seed, served: make(chan error, 1)}
+	l := &Lab{dir: o.Dir, log: o.Log, seed: o.Seed, served: make(chan error, 1), snapshots: map[string]snapshot{}}
+	l.EC2 = ec2.New(hardware{l})
 	if l.log == nil {
 		l.log = io.Discard
 	}
@@ -92,7 +100,9 @@ func (l *Lab) serve() error {
 	return nil
 }
 
-func (l *Lab) nbdSocket() string { return filepath.Join(l.dir, "nbd.sock") }
+func (l *Lab) nbdSocket() string { return l.path("nbd.sock") }
+
+func (l *Lab) path(name string) string { return filepath.Join(l.dir, name) }
 
 // Accel says how machines of this laboratory are run.
 func (l *Lab) Accel() Accel { return l.accel }
@@ -103,6 +113,7 @@ func (l *Lab) Close() error {
 	machines, volumes := slices.Clone(l.machines), l.volumes
 	l.mu.Unlock()
 	var errs []error
+	l.EC2.Close()
 	for _, m := range machines {
 		errs = append(errs, m.Close())
 	}

@@ -15,6 +15,7 @@ import (
 	"sync"
 	"time"
 
+	"bootswain/lab/ec2"
 	"bootswain/lab/image"
 	"bootswain/lab/imds"
 	"bootswain/lab/qmp"
@@ -27,6 +28,7 @@ type MachineOptions struct {
 	PublicKeys []string // the EC2 key pair, as authorized_keys lines
 	Volumes    []*Volume
 	Tags       map[string]string
+	Role       string     // of the instance profile; "": none, so that EC2 answers the guest nothing
 	IMDS       imds.Fault // of the metadata service, from the start
 
 	InstanceID  string // "": a new one
@@ -85,6 +87,10 @@ func (l *Lab) Start(ctx context.Context, o MachineOptions) (*Machine, error) {
 	m := &Machine{ID: o.InstanceID, lab: l, options: o, rootID: l.newID("vol"), removed: map[string]bool{}, changed: make(chan struct{})}
 	m.IMDS = imds.New(m.instance())
 	m.IMDS.SetFault(o.IMDS)
+	l.EC2.SetInstance(ec2.Instance{ID: m.ID, Zone: zone})
+	if o.Role != "" {
+		m.IMDS.SetRole(o.Role, l.EC2.Credentials(m.ID, o.Role).JSON())
+	}
 	err := m.prepare(ctx)
 	if err == nil {
 		err = m.PowerOn(ctx)
@@ -118,7 +124,7 @@ func (m *Machine) prepare(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	m.web = &http.Server{Handler: m.IMDS, ReadHeaderTimeout: time.Minute}
+	m.web = &http.Server{Handler: m.services(), ReadHeaderTimeout: time.Minute}
 	go func() { _ = m.web.Serve(l) }() // it ends with Close
 	m.forwards, err = freePorts(append([]int{22, HealthPort}, m.options.Ports...))
 	return err
@@ -141,7 +147,7 @@ func freePorts(guest []int) (map[int]int, error) {
 // instance is what the metadata service knows of the machine.
 func (m *Machine) instance() imds.Instance {
 	i := imds.Instance{
-		ID: m.ID, Region: "eu-central-1", Zone: "eu-central-1a", Type: "lab.small", ImageID: "ami-0b0075a1000000000",
+		ID: m.ID, Region: region, Zone: zone, Type: "lab.small", ImageID: "ami-0b0075a1000000000",
 		AccountID: "123456789012", PrivateIP: guestAddress, Hostname: "ip-169-254-0-15.eu-central-1.compute.internal",
 		Launched: time.Now(), UserData: m.options.UserData, PublicKeys: m.options.PublicKeys, Tags: m.options.Tags,
 		Devices: map[string]string{"ami": "/dev/xvda", "root": "/dev/xvda"},
@@ -156,6 +162,7 @@ func (m *Machine) instance() imds.Instance {
 // can then be attached elsewhere. The console's file stays.
 func (m *Machine) Close() error {
 	m.kill()
+	m.lab.EC2.SetInstance(ec2.Instance{ID: m.ID, Zone: zone, State: "terminated"})
 	m.lab.mu.Lock()
 	for _, v := range m.lab.volumes {
 		if v.owner == m {

@@ -15,6 +15,7 @@ const (
 	network      = "169.254.0.0/16"
 	guestAddress = "169.254.0.15"
 	imdsAddress  = "169.254.169.254"
+	ec2Address   = "169.254.169.251" // as lab/image/bake.sh tells the image
 )
 
 // File descriptors that QEMU inherits, in the order of exec.Cmd.ExtraFiles.
@@ -72,14 +73,17 @@ func (m *Machine) processor() []string {
 	}
 }
 
-// netdev lets the guest reach its metadata service and nothing else, and the
+// netdev lets the guest reach its metadata service, EC2 and nothing else, and the
 // host reach the forwarded ports.
 func (m *Machine) netdev() string {
 	n := "user,id=net,restrict=on,net=" + network + ",dhcpstart=" + guestAddress
 	for guest, host := range m.forwards {
 		n += fmt.Sprintf(",hostfwd=tcp:127.0.0.1:%d-%s:%d", host, guestAddress, guest)
 	}
-	return n + fmt.Sprintf(",guestfwd=tcp:%s:80-cmd:%s", imdsAddress, relayCommand())
+	for _, service := range []string{imdsAddress, ec2Address} {
+		n += fmt.Sprintf(",guestfwd=tcp:%s:80-cmd:%s", service, relayCommand())
+	}
+	return n
 }
 
 // blockdev describes a volume to QEMU's NBD client.

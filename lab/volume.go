@@ -1,9 +1,9 @@
 package lab
 
 import (
-	"path/filepath"
 	"strings"
 
+	"bootswain/lab/ec2"
 	"bootswain/lab/nbd"
 )
 
@@ -17,7 +17,13 @@ type Volume struct {
 }
 
 // Volume makes a blank volume of this size.
-func (l *Lab) Volume(size int64) (*Volume, error) { return l.volume(l.newID("vol"), size) }
+func (l *Lab) Volume(size int64) (*Volume, error) {
+	v, err := l.volume(l.newID("vol"), size)
+	if err == nil {
+		l.EC2.AddVolume(ec2.Volume{ID: v.ID, Zone: zone, Size: gib(size)})
+	}
+	return v, err
+}
 
 // InstanceStore makes a blank disk of instance storage. It is known by the form of
 // its serial number: QEMU has one model for all NVMe devices. Unlike on EC2 it
@@ -28,7 +34,7 @@ func (l *Lab) InstanceStore(size int64) (*Volume, error) {
 }
 
 func (l *Lab) volume(id string, size int64) (*Volume, error) {
-	d, err := nbd.Open(filepath.Join(l.dir, id+".raw"), size)
+	d, err := nbd.Open(l.path(id+".raw"), size)
 	if err != nil {
 		return nil, err
 	}

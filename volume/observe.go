@@ -26,7 +26,7 @@ func Observe(ctx context.Context, h *Host, want spec.Volume) (State, error) {
 }
 
 func (w *work) observe(ctx context.Context, want spec.Volume) (State, error) {
-	s := State{Name: want.Name, Mode: want.Encryption.Mode, Store: want.InstanceStore != 0, Wanted: len(want.EBS.IDs) + len(want.EBS.Devices), w: w}
+	s := State{Name: want.Name, Mode: want.Encryption.Mode, Store: want.InstanceStore != 0, Wanted: len(want.EBS.IDs) + len(want.EBS.Devices), Absent: w.host.Absent, w: w}
 	choose := w.chooseEBS
 	if s.Store {
 		choose = w.chooseStore

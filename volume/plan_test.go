@@ -230,9 +230,17 @@ func TestPlanRefuses(t *testing.T) {
 		have State
 		want string
 	}{
-		"foreign":                  {foreign(seen(2)), "REFUSED data: vol-0a000011 holds ext4 \"backup\" 5e1f…; nothing written.\n  next: correct ebs, or discard it: bootswain apply data --wipe vol-0a000011:3f9c2d3f9c2d"},
-		"foreign, one away":        {with(foreign(seen(2)), func(s *State) { s.Devices = s.Devices[:1]; s.Missing = []string{"vol-0a000022"} }), "REFUSED data: vol-0a000011 holds ext4"},
-		"missing":                  {blank(func(s *State) { s.Devices = s.Devices[:1]; s.Missing = []string{"vol-0a000022"} }), "WAITING data: 1 of 2 volumes; vol-0a000022 missing.\n  next: attach vol-0a000022; continues by itself"},
+		"foreign":           {foreign(seen(2)), "REFUSED data: vol-0a000011 holds ext4 \"backup\" 5e1f…; nothing written.\n  next: correct ebs, or discard it: bootswain apply data --wipe vol-0a000011:3f9c2d3f9c2d"},
+		"foreign, one away": {with(foreign(seen(2)), func(s *State) { s.Devices = s.Devices[:1]; s.Missing = []string{"vol-0a000022"} }), "REFUSED data: vol-0a000011 holds ext4"},
+		"missing":           {blank(func(s *State) { s.Devices = s.Devices[:1]; s.Missing = []string{"vol-0a000022"} }), "WAITING data: 1 of 2 volumes; vol-0a000022 missing.\n  next: attach vol-0a000022; continues by itself"},
+		"missing, and on its way": {blank(func(s *State) {
+			s.Devices, s.Missing = s.Devices[:1], []string{"vol-0a000022"}
+			s.Absent = map[string]ebs.Place{"vol-0a000022": {Words: "missing 7m (EC2: attached to i-0old, shutting-down)", Moves: true}}
+		}), "WAITING data: 1 of 2 volumes; vol-0a000022 missing 7m (EC2: attached to i-0old, shutting-down).\n  next: nothing; continues by itself"},
+		"missing, of several": {blank(func(s *State) {
+			s.Wanted, s.Missing = 4, []string{"vol-0a000033", "vol-0a000044"}
+			s.Absent = map[string]ebs.Place{"vol-0a000044": {Words: "missing (EC2: available)"}}
+		}), "WAITING data: 2 of 4 volumes; vol-0a000044 missing (EC2: available); vol-0a000033 missing.\n  next: attach vol-0a000033, vol-0a000044; continues by itself"},
 		"unreadable":               {blank(func(s *State) { first(s).Content = Content{Kind: KindUnreadable, Fault: "input/output error"} }), "FAILED data: vol-0a000011 (/dev/nvme1n1) cannot be read: input/output error. Nothing written."},
 		"ambiguous":                {State{Name: "data", Wanted: 2, Conflict: "vol-0a000011 is two devices at once"}, "REFUSED data: vol-0a000011 is two devices at once; nothing written."},
 		"in use":                   {blank(func(s *State) { first(s).InUse = "a file system mounted on /mnt" }), "REFUSED data: vol-0a000011 (/dev/nvme1n1) is in use by a file system mounted on /mnt; nothing written."},

@@ -3,6 +3,7 @@ package volume
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"bootswain/internal/situation"
@@ -58,12 +59,31 @@ func (s State) waiting() *situation.Situation {
 	if s.Store {
 		return s.waitingForStore()
 	}
-	text := fmt.Sprintf("%d of %d volumes; %s missing.", len(s.Devices), s.Wanted, strings.Join(s.Missing, ", "))
+	text := fmt.Sprintf("%d of %d volumes; %s.", len(s.Devices), s.Wanted, s.whereMissing())
 	if s.Nameless != "" {
 		text += " " + s.Nameless + "."
 	}
-	return &situation.Situation{Word: situation.Waiting, Subject: s.Name, Text: text,
-		Next: "attach " + strings.Join(s.Missing, ", ") + "; continues by itself"}
+	next := "nothing"
+	if still := slices.DeleteFunc(slices.Clone(s.Missing), func(m string) bool { return s.Absent[m].Moves }); len(still) > 0 {
+		next = "attach " + strings.Join(still, ", ")
+	}
+	return &situation.Situation{Word: situation.Waiting, Subject: s.Name, Text: text, Next: next + "; continues by itself"}
+}
+
+// whereMissing names the missing devices, each with what is known of it.
+func (s State) whereMissing() string {
+	var parts, unknown []string
+	for _, m := range s.Missing {
+		if where := s.Absent[m].Words; where != "" {
+			parts = append(parts, m+" "+where)
+		} else {
+			unknown = append(unknown, m)
+		}
+	}
+	if len(unknown) > 0 {
+		parts = append(parts, strings.Join(unknown, ", ")+" missing")
+	}
+	return strings.Join(parts, "; ")
 }
 
 // lost is a volume that was up and lost devices.

@@ -15,12 +15,13 @@ import (
 type State struct {
 	Name     string
 	Mode     spec.EncryptionMode
-	Store    bool     // the devices are instance storage
-	Wanted   int      // how many devices are asked for
-	Devices  []Device // those that are there, in the order asked for
-	Missing  []string // volume ids or device names that are not there
-	Conflict string   // why the devices asked for are no plain choice; "" if they are
-	Nameless string   // why a device would not tell the name it was attached under; ""
+	Store    bool                 // the devices are instance storage
+	Wanted   int                  // how many devices are asked for
+	Devices  []Device             // those that are there, in the order asked for
+	Missing  []string             // volume ids or device names that are not there
+	Absent   map[string]ebs.Place // where the missing ones are, as far as the host was told
+	Conflict string               // why the devices asked for are no plain choice; "" if they are
+	Nameless string               // why a device would not tell the name it was attached under; ""
 
 	Array  *Array        // the array on the devices, if one runs; nil for a volume of one device
 	Stale  []string      // kernel names of arrays of our devices that did not start
@@ -118,6 +119,34 @@ func (s State) ids() []string {
 		ids[i] = d.VolumeID
 	}
 	return ids
+}
+
+// Set returns the UUID of the set's header, or without encryption of its file
+// system, and the volume ids in the order of their places in the array; "" where
+// there is neither, and for instance storage.
+func (s State) Set() (id string, volumes []string) {
+	switch {
+	case s.Store:
+		return "", nil
+	case s.Header != nil:
+		id = s.Header.UUID
+	case s.Filesystem != nil:
+		id = s.Filesystem.UUID
+	}
+	devices := slices.Clone(s.Devices)
+	slices.SortStableFunc(devices, func(a, b Device) int { return a.place() - b.place() })
+	for _, d := range devices {
+		volumes = append(volumes, d.VolumeID)
+	}
+	return id, volumes
+}
+
+// place is the device's place in its array.
+func (d Device) place() int {
+	if d.Content.Member == nil {
+		return 0
+	}
+	return d.Content.Member.Role
 }
 
 // uuid returns the UUID of a part of the set, which is known once all its

@@ -41,6 +41,11 @@ type Host struct {
 	// it is tried again; nil keeps nothing.
 	Found *Found
 
+	// Absent says of volumes that are not there where they are, by volume id:
+	// "missing 7m (EC2: attached to i-0old, shutting-down)". Volumes of which it
+	// says nothing are missing.
+	Absent map[string]ebs.Place
+
 	// Database is the name of the volume that carries a database; it is noted
 	// in the volume, so that a machine without launch data knows. "" for none.
 	Database string

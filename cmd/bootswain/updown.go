@@ -15,9 +15,15 @@ belongs to this volume.`, (*agent.Agent).Up)
 }
 
 func downCommand() *cobra.Command {
-	return volumeCommand("down NAME", "Take a volume down: unmount, close, stop",
+	var detach bool
+	c := volumeCommand("down NAME", "Take a volume down: unmount, close, stop",
 		`Stop the database if it belongs to the volume NAME, then unmount, close and
-stop the volume. It stays down until "up" or the next boot.`, (*agent.Agent).Down)
+stop the volume. It stays down until "up" or the next boot. With --ec2, EC2
+detaches its volumes from the instance then.`, func(a *agent.Agent, ctx context.Context, name string) error {
+			return a.Down(ctx, name, detach)
+		})
+	c.Flags().BoolVar(&detach, "ec2", false, "have EC2 detach the volumes, too")
+	return c
 }
 
 func volumeCommand(use, short, long string, do func(*agent.Agent, context.Context, string) error) *cobra.Command {

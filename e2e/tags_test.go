@@ -1,0 +1,82 @@
+package e2e
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"bootswain/ebs"
+	"bootswain/lab"
+)
+
+// TestTags is a machine whose launch data knows its volumes by their tags only:
+// EC2, asked with the role's credentials, finds and attaches them, and detaches
+// and attaches them again when a person says so. Then new ones are made from
+// their snapshots.
+func TestTags(t *testing.T) {
+	b := open(t)
+	v := b.volumes(2, 160<<20)
+	for _, v := range v {
+		b.lab.Tag(v, map[string]string{"set": "orders"})
+	}
+	stanza := fmt.Sprintf("  data:\n    ebs: {tags: {set: orders}, count: 2}\n    create: if_blank\n    encryption: {sealed: %s}\n    mount: /srv/data\n", b.sealed(baked.agent.Recipient))
+	m := b.start(lab.MachineOptions{Role: "db-prod", PublicKeys: []string{b.owner.line}, UserData: b.document(stanza, "")})
+	b.ready(m)
+	b.sh(m, "echo order 1 >/srv/data/order && sync")
+	set := b.lab.EC2.Volume(v[0].ID).Tags[ebs.TagSet]
+	for _, v := range v {
+		known := b.lab.EC2.Volume(v.ID)
+		if len(known.Attachments) != 1 || known.Attachments[0].Instance != m.ID || known.Attachments[0].State != "attached" {
+			t.Errorf("EC2 has %s at %+v", v, known.Attachments)
+		}
+		if known.Tags[ebs.TagSet] == "" || known.Tags[ebs.TagSet] != set || known.Tags[ebs.TagCount] != "2" {
+			t.Errorf("%s carries the tags %v", v, known.Tags)
+		}
+	}
+	if luks := b.sh(m, "cryptsetup luksUUID /dev/md/data"); luks != set {
+		t.Errorf("the set is tagged %q, its header is %q", set, luks)
+	}
+
+	b.step("%s", b.sh(m, "bootswain down data --ec2"))
+	for _, v := range v {
+		if at := b.lab.EC2.Volume(v.ID).Attachments; len(at) > 0 {
+			t.Errorf("after down --ec2, EC2 has %s at %+v", v, at)
+		}
+	}
+	if left := b.sh(m, "lsblk -ndo SERIAL"); strings.Contains(left, strings.TrimPrefix(v[0].ID, "vol-")) {
+		t.Errorf("after down --ec2 the guest has %s", left)
+	}
+	for _, v := range v {
+		tags := map[string]string{ebs.TagSet: "orders/1", ebs.TagCount: "2", ebs.TagRole: b.lab.EC2.Volume(v.ID).Tags[ebs.TagRole]}
+		must(t, second(b.lab.Snapshot(v, tags)))
+	}
+	b.soonReady(m, "up", "data")
+	if got := b.sh(m, "cat /srv/data/order"); got != "order 1" {
+		t.Errorf("after down and up: %q", got)
+	}
+
+	b.sh(m, "echo order 2 >/srv/data/order && bootswain down data --ec2")
+	restore := b.document("  data:\n    ebs: {restore: orders/1}\n    mount: /srv/data\n", "")
+	must(t, m.WriteFile(b.ctx, "/root/restore.yaml", restore, 0o600))
+	b.soonReady(m, "apply", "--from", "/root/restore.yaml")
+	if got := b.sh(m, "cat /srv/data/order"); got != "order 1" {
+		t.Errorf("restored: %q", got)
+	}
+	for _, v := range v {
+		if at := b.lab.EC2.Volume(v.ID).Attachments; len(at) > 0 {
+			t.Errorf("after the restore, EC2 has %s at %+v", v, at)
+		}
+	}
+}
+
+// soonReady runs a command that EC2 may take some seconds to finish, and waits
+// until everything is as asked for.
+func (b *bench) soonReady(m *lab.Machine, command ...string) {
+	b.Helper()
+	out, err := m.Run(b.ctx, "bootswain", command...)
+	if err != nil || out.Code != 0 && out.Code != 4 {
+		b.Errorf("%v: %+v, %v", command, out, err)
+	}
+	b.waitSentence(m, "READY data: ")
+	b.ready(m)
+}
