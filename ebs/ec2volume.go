@@ -191,7 +191,7 @@ func (c *EC2) instanceStates(ctx context.Context, all []Volume) map[string]strin
 
 // Tag keys by which sets are known to EC2.
 const (
-	TagSet   = "bootswain:set"   // of volumes: the UUID of the set's LUKS header; of snapshots: the id of the snapshot set
+	TagSet   = "bootswain:set"   // of volumes: the UUID of the set; of snapshots: the id of the snapshot set
 	TagRole  = "bootswain:role"  // place in the array, from 0
 	TagCount = "bootswain:count" // volumes of the set
 
