@@ -1,6 +1,9 @@
 package nbd
 
-import "math/rand/v2"
+import (
+	"math/rand/v2"
+	"os"
+)
 
 // cacheLimit is the size of a disk's volatile cache in bytes. Beyond it the
 // oldest writes reach the medium by themselves, as in a real drive.
@@ -91,24 +94,39 @@ func (d *Disk) PowerLoss(rng *rand.Rand) (Loss, error) {
 			return Loss{}, err
 		}
 	}
-	loss := Loss{Unflushed: len(records)}
-	for i, n := range fates(rng, records) {
-		r := records[i]
-		switch {
-		case n == 0:
-			loss.Dropped++
-			continue
-		case n < r.n:
-			loss.Torn++
-		}
-		if r.data != nil {
-			r.data = r.data[:n]
-		}
-		if err := put(d.file, r.off, n, r.data); err != nil {
+	fate := fates(rng, records)
+	for i, r := range records {
+		if err := r.apply(d.file, fate[i]); err != nil {
 			return Loss{}, err
 		}
 	}
-	return loss, nil
+	return lost(records, fate), nil
+}
+
+// apply carries out the first n bytes of a write.
+func (r record) apply(f *os.File, n int64) error {
+	if n == 0 {
+		return nil
+	}
+	data := r.data
+	if data != nil {
+		data = data[:n]
+	}
+	return put(f, r.off, n, data)
+}
+
+// lost counts what became of writes.
+func lost(records []record, fate []int64) Loss {
+	loss := Loss{Unflushed: len(records)}
+	for i, r := range records {
+		switch {
+		case fate[i] == 0:
+			loss.Dropped++
+		case fate[i] < r.n:
+			loss.Torn++
+		}
+	}
+	return loss
 }
 
 func (d *Disk) undo(r record) error {

@@ -25,6 +25,8 @@ type Disk struct {
 	frozen  bool
 	changed chan struct{} // closed and replaced when fault or frozen change
 	stats   Stats
+	journal *Journal     // nil: nobody records
+	told    func([]byte) // nil: nobody listens
 }
 
 // Stats counts the requests that a disk has carried out.
@@ -153,18 +155,39 @@ func (d *Disk) write(ctx context.Context, off, n int64, data []byte) error {
 	if err := d.enter(ctx, accessWrite); err != nil {
 		return err
 	}
+	told, err := d.store(off, n, data)
+	if err == nil && told != nil && data != nil {
+		told(data)
+	}
+	return err
+}
+
+// store does the writing; it ends with d.mu released.
+func (d *Disk) store(off, n int64, data []byte) (told func([]byte), err error) {
 	defer d.mu.Unlock()
 	d.stats.Writes++
 	d.stats.WrittenBytes += n
 	old, err := extents(d.file, off, off+n)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if err := put(d.file, off, n, data); err != nil {
-		return err
+		return nil, err
 	}
 	d.cache.add(record{off: off, n: n, data: data, old: old})
-	return nil
+	if d.journal != nil {
+		d.journal.add(event{disk: d, write: &record{off: off, n: n, data: data}})
+	}
+	return d.told, nil
+}
+
+// Tell has f called with what a client writes, before the write is answered: a
+// guest that shares nothing else with the test can speak to it by such a disk,
+// and reads the answer that f writes with WriteAt.
+func (d *Disk) Tell(f func(data []byte)) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.told = f
 }
 
 // flush makes every write so far survive a cut.
@@ -175,6 +198,9 @@ func (d *Disk) flush(ctx context.Context) error {
 	defer d.mu.Unlock()
 	d.stats.Flushes++
 	d.cache.clear()
+	if d.journal != nil {
+		d.journal.add(event{disk: d})
+	}
 	return nil
 }
 
