@@ -67,9 +67,9 @@ func (c *conn) carryOut(ctx context.Context, r request, payload []byte) error {
 			return c.answerRead(r, data)
 		}
 	case cmdWrite:
-		err = c.disk.write(ctx, off, n, payload)
+		err = c.disk.write(ctx, off, n, payload, r.Flags&cmdFlagFUA != 0)
 	case cmdWriteZeros:
-		err = c.disk.write(ctx, off, n, nil)
+		err = c.disk.write(ctx, off, n, nil, r.Flags&cmdFlagFUA != 0)
 	case cmdFlush:
 		err = c.disk.flush(ctx)
 	default:

@@ -13,6 +13,7 @@ const cacheLimit = 64 << 20
 type record struct {
 	off, n int64
 	data   []byte   // nil: zeros
+	force  bool     // it is durable by itself
 	old    []extent // what was there before; zero elsewhere
 }
 
@@ -156,6 +157,8 @@ func fates(rng *rand.Rand, records []record) []int64 {
 		torn := rng.IntN(8) == 0
 		cut := rng.Int64N(r.n/blockSize+1) * blockSize
 		switch {
+		case r.force:
+			keep[i] = r.n
 		case kept && torn && !inOrder || inOrder && i == prefix:
 			keep[i] = cut
 		case kept:

@@ -38,7 +38,7 @@ func TestPowerLoss(t *testing.T) {
 				if rng.IntN(5) == 0 {
 					value, data = 0, nil
 				}
-				if err := d.write(context.Background(), int64(from*blockSize), int64(n*blockSize), data); err != nil {
+				if err := d.write(context.Background(), int64(from*blockSize), int64(n*blockSize), data, false); err != nil {
 					t.Fatal(err)
 				}
 				for s := from; s < from+n; s++ {
@@ -76,7 +76,7 @@ func TestPowerLossIsTheSameForTheSameSeed(t *testing.T) {
 			t.Fatal(err)
 		}
 		for i := range byte(30) {
-			if err := d.write(context.Background(), int64(i)*1024, 2048, bytes.Repeat([]byte{i}, 2048)); err != nil {
+			if err := d.write(context.Background(), int64(i)*1024, 2048, bytes.Repeat([]byte{i}, 2048), false); err != nil {
 				t.Fatal(err)
 			}
 		}

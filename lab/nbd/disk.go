@@ -32,6 +32,7 @@ type Disk struct {
 // Stats counts the requests that a disk has carried out.
 type Stats struct {
 	Reads, Writes, Flushes  int64 // requests
+	Forced                  int64 // of the writes, how many must be durable by themselves (FUA)
 	ReadBytes, WrittenBytes int64
 }
 
@@ -150,12 +151,13 @@ func (d *Disk) read(ctx context.Context, off, n int64) ([]byte, error) {
 	return p, err
 }
 
-// write stores data, or n zeros if data is nil, and remembers how to undo it.
-func (d *Disk) write(ctx context.Context, off, n int64, data []byte) error {
+// write stores data, or n zeros if data is nil, and remembers how to undo it. A
+// write by force (FUA) is answered only when a cut cannot undo it any more.
+func (d *Disk) write(ctx context.Context, off, n int64, data []byte, force bool) error {
 	if err := d.enter(ctx, accessWrite); err != nil {
 		return err
 	}
-	told, err := d.store(off, n, data)
+	told, err := d.store(record{off: off, n: n, data: data, force: force})
 	if err == nil && told != nil && data != nil {
 		told(data)
 	}
@@ -163,21 +165,24 @@ func (d *Disk) write(ctx context.Context, off, n int64, data []byte) error {
 }
 
 // store does the writing; it ends with d.mu released.
-func (d *Disk) store(off, n int64, data []byte) (told func([]byte), err error) {
+func (d *Disk) store(r record) (told func([]byte), err error) {
 	defer d.mu.Unlock()
 	d.stats.Writes++
-	d.stats.WrittenBytes += n
-	old, err := extents(d.file, off, off+n)
-	if err != nil {
-		return nil, err
+	d.stats.WrittenBytes += r.n
+	if r.force {
+		d.stats.Forced++
 	}
-	if err := put(d.file, off, n, data); err != nil {
-		return nil, err
-	}
-	d.cache.add(record{off: off, n: n, data: data, old: old})
 	if d.journal != nil {
-		d.journal.add(event{disk: d, write: &record{off: off, n: n, data: data}})
+		kept := r
+		d.journal.add(event{disk: d, write: &kept})
 	}
+	if r.old, err = extents(d.file, r.off, r.off+r.n); err != nil {
+		return nil, err
+	}
+	if err := put(d.file, r.off, r.n, r.data); err != nil {
+		return nil, err
+	}
+	d.cache.add(r)
 	return d.told, nil
 }
 

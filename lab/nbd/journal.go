@@ -13,8 +13,7 @@ import (
 // one disk holds and another does not depends on the order between them.
 //
 // A request stands in the journal before it is answered, so whatever a guest
-// did because of an answer comes later. A write that must be durable by itself
-// (FUA) is a write and a flush here: QEMU sends it so.
+// did because of an answer comes later.
 type Journal struct {
 	disks []*Disk
 

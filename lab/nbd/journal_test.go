@@ -49,7 +49,7 @@ func TestRestore(t *testing.T) {
 				from := rng.IntN(sectors)
 				n := 1 + rng.IntN(sectors-from)
 				data := bytes.Repeat([]byte{i + 1}, n*blockSize)
-				if err := disks[d].write(context.Background(), int64(from*blockSize), int64(n*blockSize), data); err != nil {
+				if err := disks[d].write(context.Background(), int64(from*blockSize), int64(n*blockSize), data, false); err != nil {
 					t.Fatal(err)
 				}
 				for s := from; s < from+n; s++ {
@@ -98,7 +98,7 @@ func TestMarks(t *testing.T) {
 	var heard []string
 	d.Tell(func(b []byte) { heard = append(heard, string(b[:3])); j.Mark("told") })
 	j.Mark("begin")
-	if err := d.write(context.Background(), 512, 512, []byte(strings.Repeat("abc ", 128))); err != nil {
+	if err := d.write(context.Background(), 512, 512, []byte(strings.Repeat("abc ", 128)), false); err != nil {
 		t.Fatal(err)
 	}
 	flush(t, d)

@@ -123,5 +123,5 @@ func (s *Server) exportName(w io.Writer, name string, noZeroes bool) (*Disk, boo
 // describe returns the disk's size and what it can do, as the wire has it.
 func (d *Disk) describe() []byte {
 	b := binary.BigEndian.AppendUint64(nil, uint64(d.size))
-	return binary.BigEndian.AppendUint16(b, transHasFlags|transFlush|transWriteZeros)
+	return binary.BigEndian.AppendUint16(b, transHasFlags|transFlush|transFUA|transWriteZeros)
 }

@@ -36,7 +36,10 @@ const (
 
 	transHasFlags   = 1 << 0
 	transFlush      = 1 << 2
+	transFUA        = 1 << 3
 	transWriteZeros = 1 << 6
+
+	cmdFlagFUA = 1 << 0
 
 	cmdRead       = 0
 	cmdWrite      = 1
