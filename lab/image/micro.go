@@ -75,6 +75,26 @@ func BuildMicro(ctx context.Context, log io.Writer, base Image, testBinary strin
 	return m, nil
 }
 
+// BuildMicroTest makes a micro guest that runs the tests of a package.
+func BuildMicroTest(ctx context.Context, log io.Writer, pkg string) (Micro, error) {
+	dir, err := os.MkdirTemp("", "bootswain-test-")
+	if err != nil {
+		return Micro{}, err
+	}
+	defer os.RemoveAll(dir)
+	binary := filepath.Join(dir, path.Base(pkg)+".test")
+	build := exec.CommandContext(ctx, "go", "test", "-c", "-o", binary, pkg)
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		return Micro{}, fmt.Errorf("cannot build the tests of %s: %w\n%s", pkg, err, out)
+	}
+	base, err := Base(ctx, log)
+	if err != nil {
+		return Micro{}, err
+	}
+	return BuildMicro(ctx, log, base, binary)
+}
+
 // Remove deletes what BuildMicro made for this binary.
 func (m Micro) Remove() error { return os.Remove(m.Initrd) }
 

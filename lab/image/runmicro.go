@@ -108,8 +108,12 @@ func microArgs(kernel, initrd, dir string, r MicroRun) []string {
 		args = append(args, "-icount", "shift=2,sleep=on", "-rtc", "clock=vm")
 	}
 	for i, d := range r.Disks {
+		cache := "unsafe" // nobody needs a file after a failure of the host
+		if strings.HasPrefix(d.File, "nbd") {
+			cache = "writeback" // the server wants to know what is flushed
+		}
 		args = append(args,
-			"-drive", fmt.Sprintf("if=none,id=disk%d,format=raw,discard=unmap,file=%s", i, d.File),
+			"-drive", fmt.Sprintf("if=none,id=disk%d,format=raw,discard=unmap,cache=%s,file=%s", i, cache, d.File),
 			"-device", fmt.Sprintf("nvme,drive=disk%d,serial=%s", i, d.Serial))
 	}
 	return args
