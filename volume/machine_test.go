@@ -116,7 +116,7 @@ func write(t *testing.T, m *fakehost.Machine, id string, at int64, b []byte) {
 		t.Fatal(err)
 	}
 	_, err = f.WriteAt(b, at)
-	if err = errors.Join(err, f.Close()); err != nil {
+	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -24,7 +24,9 @@ type array struct {
 	disks   int     // that it takes
 	members []*disk // by role; nil while it did not start
 	started bool
-	broken  bool // the kernel has noticed that a member is lost, as it does when it next reaches for it
+	filled  []uint64 // versions of the members that its file was read from
+	flushed uint64   // version of its file that was written to them
+	broken  bool     // the kernel has noticed that a member is lost, as it does when it next reaches for it
 }
 
 func (m *Machine) mdadm(c run.Cmd, options map[string]string, words []string) error {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"os"
+	"sync/atomic"
 
 	"golang.org/x/sys/unix"
 )
@@ -30,7 +31,7 @@ func copyData(to string, toAt int64, from string, fromAt, size int64, pad byte) 
 			b[i] ^= pad
 		}
 		_, err := dst.WriteAt(b, toAt+begin-fromAt)
-		return err
+		return errors.Join(err, dst.Sync())
 	})
 }
 
@@ -43,14 +44,14 @@ func Extents(f *os.File, do func(begin, end int64) error) error {
 // hole.
 func extents(f *os.File, begin, end int64, do func(begin, end int64) error) error {
 	for at := begin; at < end; {
-		data, err := unix.Seek(int(f.Fd()), at, unix.SEEK_DATA)
+		data, err := f.Seek(at, unix.SEEK_DATA)
 		if errors.Is(err, unix.ENXIO) || err == nil && data >= end {
 			return nil
 		}
 		if err != nil {
 			return err
 		}
-		hole, err := unix.Seek(int(f.Fd()), data, unix.SEEK_HOLE)
+		hole, err := f.Seek(data, unix.SEEK_HOLE)
 		if err != nil {
 			return err
 		}
@@ -63,18 +64,22 @@ func extents(f *os.File, begin, end int64, do func(begin, end int64) error) erro
 	return nil
 }
 
-// punch makes a hole.
-func punch(path string, at, size int64) error {
+// put writes bytes at a place, and makes sure that they are there, as programs
+// do that know what they write.
+func put(path string, at int64, b []byte) error {
 	f, err := os.OpenFile(path, os.O_RDWR, 0)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	return unix.Fallocate(int(f.Fd()), unix.FALLOC_FL_PUNCH_HOLE|unix.FALLOC_FL_KEEP_SIZE, at, size)
+	if _, err := f.WriteAt(b, at); err != nil {
+		return err
+	}
+	return f.Sync()
 }
 
-// put writes bytes at a place.
-func put(path string, at int64, b []byte) error {
+// write writes bytes at a place, and leaves it at that.
+func write(path string, at int64, b []byte) error {
 	f, err := os.OpenFile(path, os.O_RDWR, 0)
 	if err != nil {
 		return err
@@ -83,6 +88,27 @@ func put(path string, at int64, b []byte) error {
 	_, err = f.WriteAt(b, at)
 	return err
 }
+
+// unsynced tells whether a power cut could lose something of a file. A real file
+// tells nobody, and loses nothing.
+func unsynced(string) bool { return false }
+
+// version changes with the content of a file. What a real file holds may have
+// changed at any time.
+func version(string) uint64 { return versions.Add(1) }
+
+var versions atomic.Uint64
+
+// unreadable returns what is found in place of a file that cannot be read: a
+// directory answers every reading with an error.
+func unreadable(_, dir string) string { return dir }
+
+// readable is the reverse.
+func readable(file string) string { return file }
+
+// lose makes a file what a power cut leaves of it: of what was not synced that
+// survives that keep says.
+func lose(string, func() bool) {}
 
 // get reads bytes at a place; behind the end there are zeros.
 func get(path string, at int64, n int) []byte {

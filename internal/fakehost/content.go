@@ -90,9 +90,9 @@ func (m *Machine) mkfs(c run.Cmd, options map[string]string, words []string) err
 	id := strings.TrimPrefix(options["-m"], "uuid=")
 	unfinished, done := xfs(id, options["-L"], n.size, true), xfs(id, options["-L"], n.size, false)
 	return m.all(
-		func() error { return put(n.file, n.size-128<<10, make([]byte, 128<<10)) },
-		func() error { m.flush(); return put(n.file, 0, unfinished) },
-		func() error { return put(n.file, 0, done) },
+		func() error { return write(n.file, n.size-128<<10, make([]byte, 128<<10)) },
+		func() error { return write(n.file, 0, unfinished) },
+		func() error { return write(n.file, 0, done) },
 	)
 }
 
@@ -110,6 +110,7 @@ func (m *Machine) toFormat(c run.Cmd, force bool, path string) (*node, error) {
 	}
 	if n.crypt != nil {
 		m.checkHeader(n.crypt.under, 0, n.crypt.name, c.Name)
+		n.crypt.pending = true
 	}
 	return n, nil
 }

@@ -1,7 +1,6 @@
 package fakehost
 
 import (
-	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -12,9 +11,6 @@ import (
 
 	"bootswain/internal/run"
 )
-
-// cryptOffset is where the data of an encrypted device begins.
-const cryptOffset = 16 << 20
 
 // headerSize is the size of one copy of a header.
 const headerSize = 16 << 10
@@ -29,6 +25,9 @@ type crypt struct {
 	under string // file
 	size  int64
 	next  int64 // sectors of the table that is loaded and not yet live
+
+	pending bool   // something was written to it that is not below it yet
+	filled  uint64 // version of what it was read from
 }
 
 func (c *crypt) dmUUID() string {
@@ -40,11 +39,17 @@ func (c *crypt) dmUUID() string {
 
 // flush encrypts what the mapping holds.
 func (c *crypt) flush(n *node) error {
+	c.pending, c.filled = false, 0
 	return copyData(c.under, c.at, n.file, 0, n.size, c.pad)
 }
 
 // fill decrypts what is below the mapping.
 func (c *crypt) fill(n *node) error {
+	now := version(c.under)
+	if now == c.filled {
+		return nil
+	}
+	c.filled = now
 	return copyData(n.file, 0, c.under, c.at, n.size, c.pad)
 }
 
@@ -79,18 +84,22 @@ func (m *Machine) luksFormat(c run.Cmd, options map[string]string, path string) 
 		return exit(c, 5, "Cannot exclusively open %s, device in use.", path)
 	}
 	m.checkHeader(n.file, 0, m.labels([]string{n.name})[0], "luksFormat")
-	noise := make([]byte, 128<<10)
-	rand.Read(noise)
+	noise := make([]byte, 8<<10)
+	for i := range noise {
+		noise[i] = byte(m.chance.Uint32())
+	}
+	at, _ := strconv.ParseInt(options["--offset"], 10, 64)
+	at *= 512
 	sector, _ := strconv.Atoi(options["--sector-size"])
 	h := &header{
 		Keyslots: map[string]slot{}, Tokens: map[string]json.RawMessage{}, Digests: map[string]any{}, Config: map[string]any{},
-		Segments: map[string]segment{"0": {"crypt", strconv.Itoa(cryptOffset), "0", "dynamic", options["--cipher"], sector}},
+		Segments: map[string]segment{"0": {"crypt", strconv.FormatInt(at, 10), "0", "dynamic", options["--cipher"], sector}},
 		uuid:     options["--uuid"], label: options["--label"], sub: options["--subsystem"], Pad: noise[0] | 1,
 	}
 	if err := m.all(
-		func() error { return put(n.file, 0, make([]byte, 1<<20)) },
-		func() error { return put(n.file, 32<<10, noise[:64<<10]) },
-		func() error { return put(n.file, 96<<10, noise[64<<10:]) },
+		func() error { return put(n.file, 0, make([]byte, min(at, 1<<20))) },
+		func() error { return put(n.file, 32<<10, noise[:4<<10]) },
+		func() error { return put(n.file, 96<<10, noise[4<<10:]) },
 	); err != nil {
 		return err
 	}
@@ -145,7 +154,8 @@ func (m *Machine) openCrypt(c run.Cmd, options map[string]string, words []string
 	case has(options, "--test-passphrase"):
 		return nil
 	}
-	return m.openMapping(n, n.size-cryptOffset, &crypt{name: name, uuid: h.uuid, at: cryptOffset, pad: h.Pad})
+	at, _ := strconv.ParseInt(h.Segments["0"].Offset, 10, 64)
+	return m.openMapping(n, n.size-at, &crypt{name: name, uuid: h.uuid, at: at, pad: h.Pad})
 }
 
 // openMapping makes a mapping over a device.
@@ -176,7 +186,7 @@ func (m *Machine) closeCrypt(c run.Cmd, name string) error {
 	if m.busy(n) {
 		return exit(c, 5, "Device %s is still in use.", name)
 	}
-	return m.all(func() error { m.flush(); m.remove(n); return nil })
+	return m.all(func() error { m.settle(); m.remove(n); return nil })
 }
 
 func (m *Machine) dmsetup(c run.Cmd, options map[string]string, words []string) error {
@@ -225,7 +235,7 @@ func (m *Machine) resizeCrypt(c run.Cmd, name string) error {
 	if h := readHeader(below.file, 0); h == nil || h.unlock(below.file, c.Stdin, -1) < 0 {
 		return exit(c, 2, "No key available with this passphrase.")
 	}
-	return m.all(func() error { return m.resize(n, below.size-cryptOffset) })
+	return m.all(func() error { return m.resize(n, below.size-n.crypt.at) })
 }
 
 // resize gives a mapping more room.

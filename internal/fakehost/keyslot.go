@@ -193,12 +193,13 @@ func (m *Machine) restoreHeader(c run.Cmd, options map[string]string, path strin
 		return err
 	}
 	b, err := os.ReadFile(options["--header-backup-file"])
-	if err != nil || len(b) != cryptOffset {
+	h := readHeader(options["--header-backup-file"], 0)
+	if err != nil || h == nil || strconv.Itoa(len(b)) != h.Segments["0"].Offset {
 		return exit(c, 1, "Header backup file does not contain valid LUKS header.")
 	}
 	var parts []func() error
-	const part = cryptOffset / 4
-	for at := int64(0); at < cryptOffset; at += part {
+	part := int64(len(b) / 4)
+	for at := int64(0); at < 4*part; at += part {
 		parts = append(parts, func() error { return put(n.file, at, b[at:at+part]) })
 	}
 	return m.all(parts...)

@@ -12,8 +12,14 @@
 package fakehost
 
 import (
+	"bytes"
 	"encoding/binary"
+	"errors"
 	"fmt"
+	"hash/maphash"
+	"io"
+	"maps"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
@@ -42,6 +48,7 @@ type Machine struct {
 	cutAt   int               // 0: never
 	cut     bool
 	used    map[string]bool // UUIDs of file systems that were mounted without encryption
+	chance  *rand.Rand      // for what programs and power cuts do at random
 
 	// Destroyed says, in words, what was made anew although it held something
 	// that was ready. A right program leaves it empty.
@@ -58,8 +65,9 @@ type disk struct {
 	file string
 	size int64
 
-	readOnly bool
-	signed   []signature // recorded; nil where the model looks by itself
+	readOnly   bool
+	signed     []signature // recorded; nil where the model looks by itself
+	unreadable bool
 }
 
 // model is that of EBS, or of instance storage, by its id.
@@ -85,7 +93,7 @@ type node struct {
 // New makes a machine without volumes.
 func New(t testing.TB) *Machine {
 	t.Helper()
-	m := &Machine{t: t, root: memory(t), disks: map[string]*disk{}, nodes: map[string]*node{}, missing: map[string]bool{}, used: map[string]bool{}, shown: map[string]string{}, seq: 10}
+	m := &Machine{t: t, root: memory(t), disks: map[string]*disk{}, nodes: map[string]*node{}, missing: map[string]bool{}, used: map[string]bool{}, shown: map[string]string{}, seq: 10, chance: rand.New(rand.NewPCG(1, 1))}
 	for _, dir := range []string{"disks", "run", "dev/mapper", "dev/md", "sys/block", "proc/self", "fs"} {
 		m.must(os.MkdirAll(filepath.Join(m.root, dir), 0o755))
 	}
@@ -117,7 +125,7 @@ func (m *Machine) Proc() string { return m.path("proc") }
 func (m *Machine) Root() string { return m.path("fs") }
 
 func (m *Machine) path(parts ...string) string {
-	return filepath.Join(append([]string{m.root}, parts...)...)
+	return m.root + "/" + strings.Join(parts, "/")
 }
 
 func (m *Machine) must(err error) {
@@ -185,6 +193,55 @@ func (m *Machine) Detach(ids ...string) {
 	m.show()
 }
 
+// Unreadable makes a volume one of which nothing can be read, or ends that.
+func (m *Machine) Unreadable(id string, on bool) {
+	m.t.Helper()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.disks[id].unreadable = on
+	for _, n := range m.nodes {
+		if n.disk == m.disks[id] {
+			m.must(os.Remove(m.path("dev", n.name)))
+			m.must(os.Symlink(m.disks[id].seen(m), m.path("dev", n.name)))
+		}
+	}
+}
+
+// seen is what the kernel finds where a volume is.
+func (d *disk) seen(m *Machine) string {
+	if d.unreadable {
+		return unreadable(d.file, m.path("run"))
+	}
+	return readable(d.file)
+}
+
+// Sum changes with every byte of a volume.
+func (m *Machine) Sum(id string) string {
+	m.t.Helper()
+	f, err := os.Open(m.disks[id].file)
+	m.must(err)
+	defer f.Close()
+	var h maphash.Hash
+	h.SetSeed(seed)
+	b := make([]byte, 4096)
+	m.must(extents(f, 0, m.disks[id].size, func(begin, end int64) error {
+		for at := begin; at < end; at += int64(len(b)) {
+			n, err := f.ReadAt(b, at)
+			if err != nil && !errors.Is(err, io.EOF) {
+				return err
+			}
+			if bytes.Count(b[:n], []byte{0}) < n {
+				_, _ = fmt.Fprint(&h, at)
+				_, _ = h.Write(b[:n])
+			}
+		}
+		return nil
+	}))
+	return fmt.Sprintf("%x", h.Sum64())
+}
+
+var seed = maphash.MakeSeed()
+
 // Disk returns the file that holds a volume's bytes.
 func (m *Machine) Disk(id string) string { return m.disks[id].file }
 
@@ -228,6 +285,25 @@ func (m *Machine) Reboot() {
 	m.Attach(ids...)
 }
 
+// settle writes everything to the disks, as a shutdown does.
+func (m *Machine) settle() {
+	for _, n := range m.nodes {
+		if n.crypt != nil && n.crypt.pending {
+			m.must(n.crypt.flush(n))
+		}
+	}
+	m.flush()
+}
+
+// lose is what a power cut does: half of what nobody has synced is gone.
+func (m *Machine) lose() {
+	m.refill()
+	ids := slices.Sorted(maps.Keys(m.disks))
+	for _, id := range ids {
+		lose(m.disks[id].file, func() bool { return m.chance.IntN(2) == 0 })
+	}
+}
+
 // identify answers like an EBS controller: the third volume of a machine was
 // asked for as /dev/sdh.
 func (m *Machine) identify(path string) ([]byte, error) {
@@ -261,7 +337,8 @@ func (m *Machine) find(path string) *node {
 // Blank zeroes a volume.
 func (m *Machine) Blank(id string) {
 	m.t.Helper()
-	m.must(punch(m.disks[id].file, 0, m.disks[id].size))
+	d := m.disks[id]
+	m.must(errors.Join(os.Truncate(d.file, 0), os.Truncate(d.file, d.size)))
 }
 
 // Overwrite makes one volume a copy of another, as one restored from its
@@ -269,6 +346,6 @@ func (m *Machine) Blank(id string) {
 func (m *Machine) Overwrite(from, to string) {
 	m.t.Helper()
 	src, dst := m.disks[from], m.disks[to]
-	m.must(punch(dst.file, 0, dst.size))
+	m.Blank(to)
 	m.must(copyData(dst.file, 0, src.file, 0, src.size, 0))
 }

@@ -1,9 +1,17 @@
 package fakehost
 
-import "os"
+import (
+	"os"
+	"slices"
+)
 
 // fill copies what the members hold to the array's own file.
 func (a *array) fill(n *node) error {
+	now := a.versions()
+	if slices.Equal(now, a.filled) {
+		return nil
+	}
+	defer func() { a.filled, a.flushed = now, version(n.file) }()
 	count := int64(len(a.members))
 	for role, d := range a.members {
 		f, err := os.Open(d.file)
@@ -26,6 +34,11 @@ func (a *array) fill(n *node) error {
 
 // flush copies what the array's own file holds to the members that are there.
 func (a *array) flush(n *node, there func(*disk) bool) error {
+	now := version(n.file)
+	if now == a.flushed {
+		return nil
+	}
+	defer func() { a.filled, a.flushed = a.versions(), now }()
 	count := int64(len(a.members))
 	f, err := os.Open(n.file)
 	if err != nil {
@@ -43,6 +56,15 @@ func (a *array) flush(n *node, there func(*disk) bool) error {
 	})
 }
 
+// versions is what tells whether a member has changed.
+func (a *array) versions() []uint64 {
+	list := make([]uint64, len(a.members))
+	for i, d := range a.members {
+		list[i] = version(d.file)
+	}
+	return list
+}
+
 // pieces cuts a range where chunks end.
 func pieces(begin, end, chunk int64, do func(at, size int64) error) error {
 	for at := begin; at < end; {
@@ -56,24 +78,27 @@ func pieces(begin, end, chunk int64, do func(at, size int64) error) error {
 }
 
 // refill reads what arrays and mappings hold anew from what they stand on, since
-// that may have been written to directly.
+// that may have been written to directly. What programs wrote to a mapping goes
+// down instead, once it is synced.
 func (m *Machine) refill() {
 	for _, n := range m.nodes {
 		if n.array != nil && n.array.started && m.whole(n) {
 			m.must(n.array.fill(n))
 		}
 	}
+	m.flush()
 	for _, n := range m.nodes {
-		if n.crypt != nil {
+		if n.crypt != nil && !n.crypt.pending {
 			m.must(n.crypt.fill(n))
 		}
 	}
 }
 
-// flush writes what mappings and arrays hold to what they stand on.
+// flush writes what mappings and arrays hold to what they stand on; what was
+// written to a mapping and not synced waits.
 func (m *Machine) flush() {
 	for _, n := range m.nodes {
-		if n.crypt != nil {
+		if n.crypt != nil && n.crypt.pending && !unsynced(n.file) {
 			m.must(n.crypt.flush(n))
 		}
 	}

@@ -14,7 +14,11 @@ import (
 // bytes.
 func (m *Machine) add(n *node) {
 	m.nodes[n.name] = n
-	m.must(os.Symlink(n.file, m.path("dev", n.name)))
+	file := n.file
+	if n.disk != nil {
+		file = n.disk.seen(m)
+	}
+	m.must(os.Symlink(file, m.path("dev", n.name)))
 	m.seq++
 	m.attribute(n, "diskseq", fmt.Sprint(m.seq))
 	m.show()

@@ -104,11 +104,18 @@ func (m *Machine) MountForeign(where string) {
 	m.writeMounts()
 }
 
+// rowAt is where rows are on a file system.
+const rowAt = 256 << 10
+
 // Store writes a row into a mounted volume, and Load reads it.
 func (m *Machine) Store(where, row string) {
 	m.t.Helper()
 	m.refill()
-	m.must(put(m.mountedNode(where).file, 1<<20, []byte(fmt.Sprintf("%-64s", row))))
+	n := m.mountedNode(where)
+	if n.crypt != nil {
+		n.crypt.pending = true
+	}
+	m.must(put(n.file, rowAt, []byte(fmt.Sprintf("%-64s", row))))
 	for _, n := range m.nodes {
 		if n.array != nil && !m.whole(n) {
 			n.array.broken = true
@@ -121,7 +128,7 @@ func (m *Machine) Store(where, row string) {
 // Load returns the row that Store wrote.
 func (m *Machine) Load(where string) string {
 	m.t.Helper()
-	return strings.TrimRight(string(get(m.mountedNode(where).file, 1<<20, 64)), " \x00")
+	return strings.TrimRight(string(get(m.mountedNode(where).file, rowAt, 64)), " \x00")
 }
 
 // mountedOn returns what is mounted at a place, or nil.

@@ -1,0 +1,143 @@
+// Package os stands in for the package of that name where the model machine is
+// to be quick: a build of the tests replaces the import of the one by the other
+// (see package bootswain/internal/fakehost/memory), and the same sources find
+// /dev, /sys and /proc of a model machine in memory. Nothing outside it exists.
+//
+// It knows what a power cut would lose: what was written to a file and not
+// synced. It knows exclusive opening too: a device that another stands on, as
+// /sys has it, is busy. It has only what the rooms use of package os.
+package os
+
+import (
+	"fmt"
+	"io/fs"
+	"maps"
+	"path"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+)
+
+const pageSize = 4096
+
+type page [pageSize]byte
+
+// inode is a directory, a link or a file. A file's content is text, as long as it
+// was only written as a whole, or pages; a page that is nil is a hole.
+type inode struct {
+	dir   map[string]struct{} // names in it; nil for anything else
+	to    string              // of a link
+	text  []byte
+	pages []*page
+	size  int64
+	sick  bool          // its middle cannot be read
+	turn  uint64        // changes with the content
+	lost  map[int]*page // what pages would be after a power cut, where that differs
+}
+
+// tree is the files of one machine, by path.
+type tree struct {
+	mu    sync.Mutex
+	nodes map[string]*inode
+}
+
+var (
+	trees sync.Map // of *tree by the machine's root
+	names sync.Mutex
+	last  int
+)
+
+// root begins the path of every machine's root.
+const root = "/model/"
+
+// of returns the tree that a path lies in, locked, or nil.
+func of(name string) *tree {
+	if rest, ok := strings.CutPrefix(name, root); ok {
+		top, _, _ := strings.Cut(rest, "/")
+		if t, ok := trees.Load(top); ok {
+			t := t.(*tree)
+			t.mu.Lock()
+			return t
+		}
+	}
+	return nil
+}
+
+func fail(op, name string, errno syscall.Errno) error {
+	return &fs.PathError{Op: op, Path: name, Err: errno}
+}
+
+// find returns the node at a path, through links, and its own path; nil for none.
+func (t *tree) find(name string) (*inode, string) {
+	for range 8 {
+		n := t.nodes[name]
+		if n == nil || n.to == "" {
+			return n, name
+		}
+		if path.IsAbs(n.to) {
+			name = n.to
+		} else {
+			name = path.Join(path.Dir(name), n.to)
+		}
+	}
+	return nil, name
+}
+
+// add makes a node in its directory.
+func (t *tree) add(name string, n *inode) error {
+	parent := t.nodes[path.Dir(name)]
+	if parent == nil || parent.dir == nil {
+		return fail("open", name, syscall.ENOENT)
+	}
+	parent.dir[path.Base(name)] = struct{}{}
+	t.nodes[name] = n
+	return nil
+}
+
+func (t *tree) remove(name string) {
+	n := t.nodes[name]
+	if n == nil {
+		return
+	}
+	for child := range n.dir {
+		t.remove(name + "/" + child)
+	}
+	delete(t.nodes, name)
+	if parent := t.nodes[path.Dir(name)]; parent != nil {
+		delete(parent.dir, path.Base(name))
+	}
+}
+
+// busy tells whether /sys says that something stands on the device of that name.
+func (t *tree) busy(name string) bool {
+	dir, device := path.Split(name)
+	n := t.nodes[path.Join(dir, "../sys/block", device, "holders")]
+	return n != nil && len(n.dir) > 0
+}
+
+// MkdirTemp makes the root of a machine.
+func MkdirTemp(string, string) (string, error) {
+	names.Lock()
+	defer names.Unlock()
+	last++
+	top := fmt.Sprint(last)
+	trees.Store(top, &tree{nodes: map[string]*inode{root + top: {dir: map[string]struct{}{}}}})
+	return root + top, nil
+}
+
+// RemoveAll removes a path and what is below it.
+func RemoveAll(name string) error {
+	if top := strings.TrimPrefix(name, root); !strings.Contains(top, "/") {
+		trees.Delete(top)
+		return nil
+	}
+	if t := of(name); t != nil {
+		defer t.mu.Unlock()
+		t.remove(name)
+	}
+	return nil
+}
+
+// children returns the names in a directory, sorted.
+func (n *inode) children() []string { return slices.Sorted(maps.Keys(n.dir)) }
