@@ -3,6 +3,7 @@
 # build is kept in the user's cache, apart from bin/.
 
 CACHE  := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/bootswain
+CUTS   ?= 1000
 LINTER := v2.15.0
 LINT   := $(CACHE)/tools/golangci-lint-$(LINTER)/golangci-lint
 
@@ -16,7 +17,7 @@ run: setup ## show the main job on a virtual machine, and leave it up
 
 test: setup check ## every test: check, real tools, whole machines
 	@echo "test: fuzzers of the readers of disks, 30 s each"; scripts/fuzz 30s raid luks filesystem volume
-	@echo "test: real tools in a micro guest, scenarios on whole machines"
+	@echo "test: real tools in micro guests, power cuts, the model machine with and without bugs, scenarios on whole machines"
 	@BOOTSWAIN_E2E=1 go test -count=1 -v -timeout 60m -p 1 -parallel 2 ./e2e/...
 
 check: $(LINT) ## format, vet, linter with the import table, unit tests, fuzz seeds
@@ -26,9 +27,11 @@ check: $(LINT) ## format, vet, linter with the import table, unit tests, fuzz se
 	@echo "check: golangci-lint"; $(LINT) run ./...
 	@echo "check: unit tests and fuzz seeds"; go test $$(go list ./... | grep -v /e2e)
 
-soak: setup ## ROUNDS=20 of the power cuts, five in each, and long runs of the fuzzers and of the model
+soak: setup ## CUTS=1000 replayed moments, a tenth of that in whole cuts, a million random sequences, the fuzzers
+	@BOOTSWAIN_E2E=1 BOOTSWAIN_CUTS=$(CUTS) BOOTSWAIN_WHOLE_CUTS=$$(( $(CUTS) / 10 )) go test -count=1 -v -timeout 48h ./e2e/crash
+	@BOOTSWAIN_E2E=1 BOOTSWAIN_SEQUENCES=1000000 go test -count=1 -v -timeout 12h ./e2e/model
+	@BOOTSWAIN_E2E=1 BOOTSWAIN_REAL_SEQUENCES=48 go test -count=1 -v -timeout 12h ./e2e/conformance -run TestWalk
 	@BOOTSWAIN_E2E=1 go test -count=$(or $(ROUNDS),20) -v -timeout 48h ./e2e -run TestCuts
-	@go test ./volume -run Random -sequences 2000 -timeout 12h
 	@scripts/fuzz 10m
 
 bench-storage: setup ## bootswain beside scripts of the bare tools: ratios

@@ -3,10 +3,10 @@
 package conformance
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -30,23 +30,23 @@ func TestVolume(t *testing.T) {
 	})
 }
 
+// TestWalk lets some of the random sequences that the model machine walks by the
+// hundred thousand happen to the real one.
+func TestWalk(t *testing.T) {
+	sequences := cmp.Or(os.Getenv("BOOTSWAIN_REAL_SEQUENCES"), "4")
+	inGuest(t, image.MicroRun{
+		Disks: disks(t, 176<<20, 176<<20, 176<<20, 336<<20), Timeout: 4 * time.Hour,
+		Args: []string{"-test.run=^TestWalk$", "-test.v", "-test.timeout=0", "-real", "-sequences=" + sequences},
+	})
+}
+
 // inGuest runs the tests of package volume that r names in a micro guest.
 func inGuest(t *testing.T, r image.MicroRun) {
 	t.Helper()
 	if os.Getenv("BOOTSWAIN_E2E") == "" {
 		t.Skip("set BOOTSWAIN_E2E=1 to start virtual machines")
 	}
-	binary := filepath.Join(t.TempDir(), "volume.test")
-	build := exec.CommandContext(t.Context(), "go", "test", "-c", "-o", binary, "bootswain/volume")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
-	base, err := image.Base(t.Context(), t.Output())
-	if err != nil {
-		t.Fatal(err)
-	}
-	micro, err := image.BuildMicro(t.Context(), t.Output(), base, binary)
+	micro, err := image.BuildMicroTest(t.Context(), t.Output(), "bootswain/volume")
 	if err != nil {
 		t.Fatal(err)
 	}
