@@ -2,6 +2,7 @@ package crash
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"sync"
@@ -71,26 +72,23 @@ func (c *cut) run(random *rand.Rand) (nbd.Loss, error) {
 			sets, disks = append(sets, s), append(disks, s.disks...)
 		}
 	}
-	ended := make(chan error, 1)
+	var err error
+	ended := make(chan struct{})
 	go func() {
-		exit, err := c.site.guest(ctx, 3*time.Minute, c.answer, sets...)
-		if err == nil && exit != 0 {
-			err = fmt.Errorf("the guest's half failed")
+		defer close(ended)
+		exit := 0
+		if exit, err = c.site.guest(ctx, 5*time.Minute, c.answer, sets...); err == nil && exit != 0 {
+			err = errors.New("the guest's half failed")
 		}
-		ended <- err
-		close(ended)
 	}()
 	if c.now == nil {
-		err := <-ended
-		if c.err != nil {
-			return nbd.Loss{}, c.err
-		}
-		return nbd.Loss{}, err
+		<-ended
+		return nbd.Loss{}, errors.Join(c.err, err)
 	}
 	select {
 	case <-c.recovered:
-	case err := <-ended:
-		return nbd.Loss{}, fmt.Errorf("it ended too early: %w", err)
+	case <-ended:
+		return nbd.Loss{}, fmt.Errorf("it ended too early: %w", errors.Join(c.err, err))
 	}
 	select {
 	case <-time.After(c.after):
