@@ -1,10 +1,12 @@
 package volume
 
 import (
+	"maps"
 	"strings"
 	"testing"
 
 	"bootswain/internal/fakehost"
+	"bootswain/internal/situation"
 	"bootswain/plan"
 	"bootswain/spec"
 )
@@ -82,6 +84,29 @@ func planned(t *testing.T, m *fakehost.Machine, want spec.Volume) plan.Plan {
 		t.Fatal(err)
 	}
 	return p
+}
+
+// TestOthersUnfinished: a copy of one device of an unfinished set, with the
+// other, is another set, whose making nobody began.
+func TestOthersUnfinished(t *testing.T) {
+	m := fakehost.New(t)
+	m.Create(diskSize, volumeIDs(3)...)
+	for _, step := range planned(t, m, wanted(2)) {
+		if isStep[*open](step) {
+			break
+		}
+		if err := step.Apply(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	m.Reboot()
+	m.Overwrite(volumeIDs(2)[1], volumeIDs(3)[2])
+	before := sums(t, m, volumeIDs(3)...)
+	_, err := Converge(t.Context(), hostOf(m), over(volumeIDs(1)[0], volumeIDs(3)[2]), nil)
+	says(t, err, situation.Refused, "was begun with other volumes; nothing written")
+	if !maps.Equal(before, sums(t, m, volumeIDs(3)...)) {
+		t.Error("bytes have changed")
+	}
 }
 
 // TestFormatSparesReady: a header that became ready since it was planned to be

@@ -9,27 +9,18 @@ import (
 	"bootswain/spec"
 )
 
-// bench is a machine with four blank EBS volumes, of which the last is large
-// enough to carry a file system alone, and two disks of instance storage; the model machine or, in a micro
-// guest, a real one. The suite below runs on both, so that the model cannot
-// drift from what mdadm, cryptsetup and the kernel do.
-type bench interface {
-	host() *Host
-	ids() []string
-	own() []string                                      // two disks of instance storage
-	foreign(t *testing.T, id string)                    // makes an ext4 file system labelled "backup"
-	write(t *testing.T, id string, at int64, b []byte)  // behind everybody's back
-	copy(t *testing.T, from, to string)                 // makes one volume a copy of another
-	sum(t *testing.T, id string) string                 // changes with any byte that could have been written
-	store(t *testing.T, where, row string)              // into the mounted file system, and onto the disks
-	load(t *testing.T, where string) string             //
-	reboot(t *testing.T)                                // nothing is up afterwards
-	detach(t *testing.T, id string)                     // without a word
-	attach(t *testing.T, id string)                     // again, under whatever name
-	killed(t *testing.T, n int, do func(h *Host) error) // runs do and kills the program that is at work at step n
-	clear(t *testing.T)                                 // all devices are blank again
-	tight(t *testing.T, want spec.Volume)               // brings a volume up whose device has grown since
-	up(t *testing.T) string                             // what arrays and mappings there are
+func TestConformance(t *testing.T) {
+	for _, c := range suite {
+		t.Run(c.name, func(t *testing.T) {
+			if *real {
+				c.run(t, newRealBench(t, 4))
+				return
+			}
+			b := newModelBench(t)
+			c.run(t, b)
+			sound(t, b.m)
+		})
+	}
 }
 
 // suite is what volumes must do on every machine. Each case begins with four
@@ -75,13 +66,6 @@ func up(t *testing.T, b bench, want spec.Volume) State {
 		t.Fatalf("converged, and not mounted or not ready: %+v\n%s", s, b.up(t))
 	}
 	return s
-}
-
-// over asks for a volume over these EBS volumes.
-func over(ids ...string) spec.Volume {
-	v := wanted(1)
-	v.EBS.IDs = ids
-	return v
 }
 
 // refusedWith converges and expects a sentence, and that nothing is up.

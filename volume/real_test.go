@@ -37,6 +37,8 @@ type realBench struct {
 
 var realEBS = ebs.Host{Sys: "/sys", Dev: "/dev"}
 
+func init() { newReal = func(t *testing.T, disks int) bench { return newRealBench(t, disks) } }
+
 func newRealBench(t *testing.T, disks int) *realBench {
 	t.Helper()
 	b := &realBench{runner: run.Host{}}

@@ -80,7 +80,7 @@ func walk(t *testing.T, home int, deeds []deed, count *tally) error {
 	t.Helper()
 	w := &walker{t: t, home: homes[home], count: count, disks: map[string]*walked{}}
 	if *real {
-		w.b = newRealBench(t, 4)
+		w.b = newReal(t, 4)
 	} else {
 		m := fakehost.New(t)
 		m.Create(diskSize, volumeIDs(4)...)

@@ -50,6 +50,7 @@ type walked struct {
 	mute     bool   // it cannot be read
 	harmed   bool   // something happened to it that a person has to look at
 	sum      string // of its bytes, where they are wanted
+	whole    string // the same before its first header was damaged, of which cryptsetup makes a new one; ""
 	row      string // what was stored on the volume that it is part of
 }
 
@@ -269,7 +270,7 @@ func (w *walker) kept() error {
 		if !d.wanted || w.m == nil && (d.ready || !d.attached) {
 			continue
 		}
-		if now := w.b.sum(w.t, id); now != d.sum {
+		if now := w.b.sum(w.t, id); now != d.sum && now != d.whole {
 			w.count.losses++
 			return fmt.Errorf("%s was wanted and has changed", id)
 		}
@@ -303,7 +304,7 @@ func (w *walker) use(ids []string, mounted bool) error {
 	for _, id := range ids {
 		d := w.disks[id]
 		d.owner, d.wanted, d.ready, d.row = w.up, true, true, row
-		d.sum = w.b.sum(w.t, id)
+		d.sum, d.whole = w.b.sum(w.t, id), ""
 	}
 	return nil
 }

@@ -6,14 +6,15 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"bootswain/lab/nbd"
 )
 
-// TestCuts kills guests at random instants of a volume's life, a volume each,
-// with what was not flushed lost or kept as the seed says. The next guest brings
+// TestCuts kills guests at a random write of a volume's life, a volume each, with
+// what was not flushed lost or kept as the seed says. The next guest brings
 // the volume up without help, finds there what was acknowledged, and begins the
 // life of the next.
 func TestCuts(t *testing.T) {
@@ -25,18 +26,18 @@ func TestCuts(t *testing.T) {
 	var before *set
 	converged := 0
 	for i := range cuts + 1 {
-		c := &cut{site: site, before: before, recovered: make(chan struct{})}
+		c := &cut{site: site, before: before, reached: make(chan struct{})}
 		if i < cuts {
 			c.now = site.set("data", half, fmt.Sprintf("vol-0a%05d1", i), fmt.Sprintf("vol-0a%05d2", i))
-			// A life lasts some ten seconds; the short ones see more of its beginning.
-			c.after = time.Duration(random.Float64() * random.Float64() * float64(15*time.Second))
+			// A life has some six hundred, most of them mkfs's.
+			c.after = 1 + int64(random.IntN([]int{40, 400}[i%2]))
 		}
 		loss, err := c.run(random)
 		if err != nil {
 			t.Fatal(err)
 		}
 		if c.now != nil {
-			t.Logf("cut %d, after %s, in %q: %+v", i+1, c.after.Round(time.Millisecond), c.last, loss)
+			t.Logf("cut %d, at write %d, in %q: %+v", i+1, c.after, c.last, loss)
 		}
 		if before != nil {
 			converged++
@@ -49,11 +50,12 @@ func TestCuts(t *testing.T) {
 // cut is one guest.
 type cut struct {
 	site   *site
-	before *set          // to be brought up; nil for none
-	now    *set          // whose life is cut short; nil for none
-	after  time.Duration // from its beginning
+	before *set  // to be brought up; nil for none
+	now    *set  // whose life is cut short; nil for none
+	after  int64 // that many writes
 
-	recovered chan struct{}
+	written atomic.Int64
+	reached chan struct{}
 
 	mu    sync.Mutex
 	err   error
@@ -74,6 +76,17 @@ func (c *cut) run(random *rand.Rand) (nbd.Loss, error) {
 	}
 	var err error
 	ended := make(chan struct{})
+	if c.now != nil {
+		for _, d := range c.now.disks {
+			d.Tell(func([]byte) {
+				if c.written.Add(1) == c.after {
+					close(c.reached)
+					<-ended // it is never answered
+				}
+			})
+			defer d.Tell(nil)
+		}
+	}
 	go func() {
 		defer close(ended)
 		exit := 0
@@ -86,13 +99,9 @@ func (c *cut) run(random *rand.Rand) (nbd.Loss, error) {
 		return nbd.Loss{}, errors.Join(c.err, err)
 	}
 	select {
-	case <-c.recovered:
+	case <-c.reached:
 	case <-ended:
-		return nbd.Loss{}, fmt.Errorf("it ended too early: %w", errors.Join(c.err, err))
-	}
-	select {
-	case <-time.After(c.after):
-	case <-ended: // its whole life took no longer
+		return nbd.Loss{}, fmt.Errorf("it ended after %d writes: %w", c.written.Load(), errors.Join(c.err, err))
 	}
 	nbd.Freeze(disks...)
 	defer nbd.Thaw(disks...)
@@ -135,11 +144,5 @@ func (c *cut) answer(said report) order {
 	if c.now == nil {
 		return order{Do: "end"}
 	}
-	select {
-	case <-c.recovered:
-		return order{Do: "end"}
-	default:
-		close(c.recovered)
-		return c.now.order("live")
-	}
+	return c.now.order("live")
 }

@@ -40,7 +40,7 @@ func Glob(pattern string) ([]string, error) {
 	}
 	var there []string
 	for _, name := range found {
-		if os.Exists(name) {
+		if _, err := os.Lstat(name); err == nil {
 			there = append(there, name)
 		}
 	}

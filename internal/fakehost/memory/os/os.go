@@ -147,14 +147,18 @@ func Stat(name string) (fs.FileInfo, error) {
 	return entry{path.Base(name), n}, nil
 }
 
-// Exists tells whether there is anything of that name, even a link to nothing.
-func Exists(name string) bool {
+// Lstat is as in package os.
+func Lstat(name string) (fs.FileInfo, error) {
 	t := of(name)
 	if t == nil {
-		return false
+		return nil, fail("lstat", name, syscall.ENOENT)
 	}
 	defer t.mu.Unlock()
-	return t.nodes[name] != nil
+	n := t.nodes[name]
+	if n == nil {
+		return nil, fail("lstat", name, syscall.ENOENT)
+	}
+	return entry{path.Base(name), n}, nil
 }
 
 // MkdirAll is as in package os.
