@@ -51,7 +51,7 @@ func sequence(seed uint64) (home int, deeds []deed) {
 func TestWalk(t *testing.T) {
 	var total tally
 	var failed atomic.Bool
-	const together = 250
+	const together = 100
 	for from := 0; from < *sequences; from += together {
 		t.Run(fmt.Sprint(*seed+uint64(from)), func(t *testing.T) {
 			if !*real {
