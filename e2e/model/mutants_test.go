@@ -43,7 +43,7 @@ var mutants = []mutant{
 	{"the claims never go", []change{
 		{"volume/fsstep.go", "if err := m.unclaim(); err != nil {\n\t\treturn err\n\t}\n", ""}}},
 	{"the file system is made before the token is written", []change{
-		{"volume/plan.go", "\t\t&putToken{s.at(), token},\n", ""}}},
+		{"volume/plan.go", "\t\t&putToken{s.at(), token, hasRecovery(want.Encryption)},\n", ""}}},
 	{"devices are not claimed", []change{
 		{"volume/plan.go", "} else if !s.claims(d.Claim) {", "} else if false {"}}},
 	{"copies of a device are not noticed", []change{
