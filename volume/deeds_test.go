@@ -12,7 +12,7 @@ import (
 
 // clone makes one disk a copy of another, where nobody uses it.
 func (w *walker) clone(from, to int) {
-	src, dst := w.b.ids()[from], w.b.ids()[to]
+	src, dst := w.all[from], w.all[to]
 	a, b := w.disks[src], w.disks[dst]
 	if from == to || w.up != "" || !a.attached || !b.attached || a.mute || b.mute || w.m == nil && from/3 != to/3 {
 		return
@@ -74,7 +74,7 @@ func (w *walker) change(a, b int) {
 			w.want.EBS.IDs = ids[:len(ids)-1]
 		}
 	case 1:
-		for _, id := range w.b.ids() {
+		for _, id := range w.all {
 			if !slices.Contains(w.want.EBS.IDs, id) {
 				w.want.EBS.IDs = append(w.want.EBS.IDs, id)
 				break

@@ -86,10 +86,11 @@ func walk(t *testing.T, home int, deeds []deed, count *tally) error {
 		m.Create(diskSize, volumeIDs(4)...)
 		w.b, w.m = &modelBench{m}, m
 	}
-	for _, id := range w.b.ids() {
+	w.all = w.b.ids()
+	for _, id := range w.all {
 		w.disks[id] = &walked{attached: true}
 	}
-	w.blank = w.b.sum(t, w.b.ids()[0])
+	w.blank = w.b.sum(t, w.all[0])
 	w.calm()
 	for _, d := range deeds {
 		count.deeds++

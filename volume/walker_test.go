@@ -28,6 +28,7 @@ type walker struct {
 	count *tally
 	disks map[string]*walked
 
+	all  []string // volume ids, of those too that are not attached
 	home []int
 	want spec.Volume
 	keys Keys
@@ -61,14 +62,14 @@ func (w *walker) key() string { return strings.Join(slices.Sorted(slices.Values(
 func (w *walker) ids() []string {
 	ids := slices.Clone(w.want.EBS.IDs)
 	for _, name := range w.want.EBS.Devices {
-		ids = append(ids, w.b.ids()[name[len(name)-1]-'f'])
+		ids = append(ids, w.all[name[len(name)-1]-'f'])
 	}
 	return ids
 }
 
 func (w *walker) named(numbers []int) (ids []string) {
 	for _, n := range numbers {
-		ids = append(ids, w.b.ids()[n])
+		ids = append(ids, w.all[n])
 	}
 	return ids
 }
@@ -82,7 +83,7 @@ func (w *walker) calm() {
 
 // do lets a deed happen.
 func (w *walker) do(d deed) error {
-	id := w.b.ids()[d.a%4]
+	id := w.all[d.a%4]
 	disk := w.disks[id]
 	switch d.kind {
 	case "boot":
@@ -130,7 +131,7 @@ func (w *walker) attach(n int) {
 	if w.m == nil {
 		n = 4
 	}
-	for i, id := range w.b.ids() {
+	for i, id := range w.all {
 		if disk := w.disks[id]; !disk.attached && (i == n || n == 4) {
 			w.b.attach(w.t, id)
 			disk.attached = true
@@ -246,7 +247,7 @@ func (w *walker) due() bool {
 	if w.up != "" && w.up != w.key() || w.want.Create != spec.CreateIfBlank || w.keys != (keyring{}) || len(w.want.Encryption.Sealed) == 0 {
 		return false
 	}
-	alone := w.b.ids()[3]
+	alone := w.all[3]
 	if ids := w.ids(); w.m == nil && (len(ids) == 1) != slices.Contains(ids, alone) {
 		return false // too small, or not of one size
 	}
