@@ -148,6 +148,11 @@ func (b *realBench) live(t *testing.T, box mailbox, o crashOrder) {
 		box.ask(crashReport{File: file, Sum: sum})
 	}
 	bring("first boot")
+	during = "rotate"
+	if err := Rekey(t.Context(), b.host(), want, NewKey{Sealed: []byte("sealed:two")}, progress); err != nil {
+		t.Fatal(err)
+	}
+	box.mark("rotate: done")
 	during = "down"
 	if err := Down(t.Context(), b.host(), want.Name, progress); err != nil {
 		t.Fatal(err)

@@ -12,7 +12,7 @@ import (
 )
 
 // TestReplay leads two volumes, an array and a single disk, through first boot,
-// down, up and reboot, while everything that reaches their disks is recorded.
+// a rotation of the key, down, up and reboot, while everything that reaches their disks is recorded.
 // Then it puts the disks back to moments of that, every boundary between two
 // steps and random instants within steps, with writes that were not flushed
 // lost, torn or out of order, and boots on each of them: all in one guest.
@@ -20,7 +20,7 @@ func TestReplay(t *testing.T) {
 	site := newSite(t)
 	seed := setting(t, "BOOTSWAIN_SEED", uint64(time.Now().UnixNano()))
 	r := &replay{
-		t: t, seed: seed, random: rand.New(rand.NewPCG(seed, 1)), atLeast: int(setting(t, "BOOTSWAIN_CUTS", 44)),
+		t: t, seed: seed, random: rand.New(rand.NewPCG(seed, 1)), atLeast: int(setting(t, "BOOTSWAIN_CUTS", 56)),
 		sets: []*set{
 			site.set("data", half, "vol-0a000011", "vol-0a000022"),
 			site.set("logs", alone, "vol-0a000033"),
