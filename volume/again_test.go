@@ -109,6 +109,21 @@ func TestOthersUnfinished(t *testing.T) {
 	}
 }
 
+// TestUnreadableIsNotBlank: what cannot be read may be what somebody wants.
+func TestUnreadableIsNotBlank(t *testing.T) {
+	id := volumeIDs(2)[1]
+	m := fakehost.New(t)
+	m.Create(diskSize, volumeIDs(2)...)
+	write(t, m, id, diskSize/2, []byte("somebody's"))
+	before := m.Sum(id)
+	m.Unreadable(id, true)
+	_, err := Converge(t.Context(), hostOf(m), wanted(2), nil)
+	says(t, err, situation.Failed, "cannot be read: ")
+	if m.Sum(id) != before {
+		t.Error("bytes have changed")
+	}
+}
+
 // TestFormatSparesReady: a header that became ready since it was planned to be
 // written anew stays.
 func TestFormatSparesReady(t *testing.T) {

@@ -19,7 +19,7 @@ func (w *walker) clone(from, to int) {
 	}
 	w.reboot()
 	w.b.copy(w.t, src, dst)
-	harmed := a.owner != "" || b.owner != ""
+	harmed := b.harmed || a.owner != "" || b.owner != ""
 	if *b = *a; harmed {
 		b.harmed = true
 	}

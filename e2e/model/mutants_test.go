@@ -94,7 +94,7 @@ func suite(t *testing.T, program string) (string, error) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, program, "-test.failfast", "-test.short", "-test.run=^Test(Walk|CutFirstBoot|CutWipe|StepsLookAgain|FormatSparesReady|OthersUnfinished|Life)$", "-sequences=1500", "-seed=1000001")
+	cmd := exec.CommandContext(ctx, program, "-test.failfast", "-test.short", "-test.run=^Test(Walk|CutFirstBoot|CutWipe|StepsLookAgain|FormatSparesReady|OthersUnfinished|UnreadableIsNotBlank|Life)$", "-sequences=1500", "-seed=1000001")
 	cmd.Env = append(os.Environ(), "GOGC=800")
 	out, err := cmd.CombinedOutput()
 	if errors.As(err, new(*exec.ExitError)) || err == nil {
