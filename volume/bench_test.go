@@ -171,3 +171,21 @@ func (r ringWithout) Unseal(ctx context.Context, ciphertext []byte) (*secret.Key
 	}
 	return keyring{}.Unseal(ctx, ciphertext)
 }
+
+func up(t *testing.T, b bench, want spec.Volume) State {
+	t.Helper()
+	s, err := Converge(t.Context(), b.host(), want, nil)
+	if err != nil {
+		t.Fatalf("%v\n%s", err, b.up(t))
+	}
+	if !s.mountedAt(want.Mount) || !s.ready() {
+		t.Fatalf("converged, and not mounted or not ready: %+v\n%s", s, b.up(t))
+	}
+	return s
+}
+
+func storeIDs(n int) []string {
+	return []string{"AWS1AA22BB33CC44DD51", "AWS1AA22BB33CC44DD52", "AWS1AA22BB33CC44DD53"}[:n]
+}
+
+const grownSize = diskSize + 128<<20

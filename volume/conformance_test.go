@@ -56,18 +56,6 @@ var suite = []suiteCase{
 	{"instance storage with somebody's file system stays as it is", foreignScratch},
 }
 
-func up(t *testing.T, b bench, want spec.Volume) State {
-	t.Helper()
-	s, err := Converge(t.Context(), b.host(), want, nil)
-	if err != nil {
-		t.Fatalf("%v\n%s", err, b.up(t))
-	}
-	if !s.mountedAt(want.Mount) || !s.ready() {
-		t.Fatalf("converged, and not mounted or not ready: %+v\n%s", s, b.up(t))
-	}
-	return s
-}
-
 // refusedWith converges and expects a sentence, and that nothing is up.
 func refusedWith(t *testing.T, b bench, want spec.Volume, word situation.Word, text string) {
 	t.Helper()

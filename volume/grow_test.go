@@ -9,8 +9,6 @@ import (
 	"bootswain/spec"
 )
 
-const grownSize = diskSize + 128<<20
-
 // TestGrow: a volume whose one device has grown grows with it while it is
 // mounted, and at the next boot, and once.
 func TestGrow(t *testing.T) {

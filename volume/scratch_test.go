@@ -11,10 +11,6 @@ import (
 	"bootswain/spec"
 )
 
-func storeIDs(n int) []string {
-	return []string{"AWS1AA22BB33CC44DD51", "AWS1AA22BB33CC44DD52", "AWS1AA22BB33CC44DD53"}[:n]
-}
-
 // wantedScratch asks for a volume of all the instance storage there is.
 func wantedScratch() spec.Volume {
 	return spec.Volume{

@@ -30,7 +30,7 @@ var mutants = []mutant{
 		{"volume/content.go", "return c != nil && len(s.Devices) == s.Wanted && c.Set == s.Name && c.UUID == s.uuid(kindSet)", "return c != nil"}}},
 	{"a header is this set's whatever its UUID", []change{
 		{"volume/plan.go", "s.TokenErr != nil || s.Header.UUID != s.uuid(kindHeader)", "s.TokenErr != nil"},
-		{"volume/plan.go", "return d.Content.Member.RFC() == s.uuid(kindArray) && (", "return ("}}},
+		{"volume/plan.go", "if d.Content.Member.RFC() != s.uuid(kindArray) {", "if false {"}}},
 	{"a ready set may be made anew", []change{
 		{"volume/plan.go", "return s.Token.Intent == luks.Preparing", "return true"},
 		{"volume/plan.go", "if have.complete() && have.ready() {", "if have.complete() && have.ready() && have.Mapping != nil {"}}},
@@ -39,11 +39,11 @@ var mutants = []mutant{
 	{"a claim is not synced", []change{
 		{"volume/claim.go", "return f.Sync()", "return nil"}}},
 	{"the claims go after ready is written", []change{
-		{"volume/fsstep.go", "if err := m.unclaim(); err != nil {\n\t\treturn err\n\t}\n\tt := m.token\n\tt.Intent = luks.Ready\n\treturn m.setToken(ctx, t)", "t := m.token\n\tt.Intent = luks.Ready\n\tif err := m.setToken(ctx, t); err != nil {\n\t\treturn err\n\t}\n\treturn m.unclaim()"}}},
+		{"volume/fsstep.go", "if err := m.unclaim(); err != nil || m.s.Mode != spec.EncryptionSealed {\n\t\treturn err\n\t}\n\tt := m.token\n\tt.Intent = luks.Ready\n\treturn m.setToken(ctx, t)", "t := m.token\n\tt.Intent = luks.Ready\n\tif err := m.setToken(ctx, t); err != nil || m.s.Mode != spec.EncryptionSealed {\n\t\treturn err\n\t}\n\treturn m.unclaim()"}}},
 	{"the claims never go", []change{
-		{"volume/fsstep.go", "if err := m.unclaim(); err != nil {\n\t\treturn err\n\t}\n", ""}}},
+		{"volume/fsstep.go", "if err := m.unclaim(); err != nil || m.s.Mode", "if err = nil; m.s.Mode"}}},
 	{"the file system is made before the token is written", []change{
-		{"volume/plan.go", "\t\t&putToken{s.at(), token, hasRecovery(want.Encryption)},\n", ""}}},
+		{"volume/plan.go", "&putToken{s.at(), token, hasRecovery(want.Encryption)}, ", ""}}},
 	{"devices are not claimed", []change{
 		{"volume/plan.go", "} else if !s.claims(d.Claim) {", "} else if false {"}}},
 	{"copies of a device are not noticed", []change{
