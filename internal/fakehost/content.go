@@ -132,8 +132,8 @@ func (m *Machine) mkfsExt4(c run.Cmd, options map[string]string, words []string)
 	copy(sb[104:], id)
 	copy(sb[120:136], options["-L"])
 	return m.all(
-		func() error { return put(n.file, 0, make([]byte, 4096)) },
-		func() error { m.flush(); return put(n.file, 0, b) },
+		func() error { return write(n.file, 0, make([]byte, 4096)) },
+		func() error { return write(n.file, 0, b) },
 	)
 }
 
@@ -168,6 +168,9 @@ func (m *Machine) grow(c run.Cmd, n *node) error {
 		binary.BigEndian.PutUint64(b[8:], uint64(n.size/4096))
 		binary.LittleEndian.PutUint32(b[224:], 0)
 		binary.LittleEndian.PutUint32(b[224:], crc32.Checksum(b, crc32.MakeTable(crc32.Castagnoli)))
+	}
+	if n.crypt != nil {
+		n.crypt.pending = true
 	}
 	return m.all(func() error { return put(n.file, 0, b) })
 }
