@@ -114,7 +114,7 @@ func TestUnreadableIsNotBlank(t *testing.T) {
 	id := volumeIDs(2)[1]
 	m := fakehost.New(t)
 	m.Create(diskSize, volumeIDs(2)...)
-	write(t, m, id, diskSize/2, []byte("somebody's"))
+	write(t, m, id, diskSize/8*5, []byte("somebody's"))
 	before := m.Sum(id)
 	m.Unreadable(id, true)
 	_, err := Converge(t.Context(), hostOf(m), wanted(2), nil)

@@ -43,9 +43,9 @@ var mutants = []mutant{
 	{"the claims never go", []change{
 		{"volume/fsstep.go", "if err := m.unclaim(); err != nil || m.s.Mode", "if err = nil; m.s.Mode"}}},
 	{"the file system is made before the token is written", []change{
-		{"volume/plan.go", "&putToken{s.at(), token, hasRecovery(want.Encryption)}, ", ""}}},
+		{"volume/sequence.go", "&putToken{s.at(), token, hasRecovery(want.Encryption)}, ", ""}}},
 	{"devices are not claimed", []change{
-		{"volume/plan.go", "} else if !s.claims(d.Claim) {", "} else if false {"}}},
+		{"volume/sequence.go", "} else if !s.claims(d.Claim) {", "} else if false {"}}},
 	{"copies of a device are not noticed", []change{
 		{"volume/layers.go", "case roles[m.Role] != \"\":", "case false:"}}},
 	{"a part of a set will do", []change{

@@ -262,8 +262,11 @@ func (m *Machine) WasCut() bool { return m.cut }
 func (m *Machine) Reboot() {
 	m.t.Helper()
 	m.mu.Lock()
-	m.refill()
-	m.flush()
+	if m.cut {
+		m.lose()
+	} else {
+		m.settle()
+	}
 	var ids []string
 	for _, n := range m.nodes {
 		if n.disk != nil {
@@ -287,6 +290,7 @@ func (m *Machine) Reboot() {
 
 // settle writes everything to the disks, as a shutdown does.
 func (m *Machine) settle() {
+	m.refill()
 	for _, n := range m.nodes {
 		if n.crypt != nil && n.crypt.pending {
 			m.must(n.crypt.flush(n))

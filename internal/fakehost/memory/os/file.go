@@ -107,7 +107,7 @@ func (f *File) ReadAt(b []byte, off int64) (int, error) {
 	if f.n.dir != nil {
 		return 0, fail("read", f.name, syscall.EISDIR)
 	}
-	if f.n.sick && strings.Contains(f.name, "/dev/") && off+int64(len(b)) > sickFrom && off < f.n.length()-sickFrom {
+	if f.n.sick && strings.Contains(f.name, "/dev/") && off < f.n.length()/8*5+sickSpan && off+int64(len(b)) > f.n.length()/8*5 {
 		return 0, fail("read", f.name, syscall.EIO)
 	}
 	got := f.n.read(b, off)
@@ -204,11 +204,12 @@ func (f *File) SyscallConn() (syscall.RawConn, error) {
 	return nil, fail("syscallconn", f.name, syscall.EINVAL)
 }
 
-// sickFrom is how much can be read at both ends of a device whose middle cannot be.
-const sickFrom = 64 << 10
+// sickSpan is how many bytes of a sick device cannot be read, from five eighths on:
+// behind its middle, where a second LUKS header could be looked for.
+const sickSpan = 64 << 10
 
-// Sick makes a file one that, as a device, can be written to and not be read,
-// except at its ends; or ends that. It returns the name.
+// Sick makes a file one that, as a device, can be written to and not be read
+// everywhere; or ends that. It returns the name.
 func Sick(name string, on bool) string {
 	if f, err := Open(name); err == nil {
 		f.t.mu.Lock()

@@ -21,6 +21,9 @@ const (
 // ErrNotExist is as in package os.
 var ErrNotExist = fs.ErrNotExist
 
+// Getenv returns "": the model's processes have no environment.
+func Getenv(string) string { return "" }
+
 // Open is as in package os.
 func Open(name string) (*File, error) { return OpenFile(name, O_RDONLY, 0) }
 
