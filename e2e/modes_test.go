@@ -21,7 +21,7 @@ func TestModes(t *testing.T) {
 		disks = append(disks, v)
 	}
 	scratch := "  scratch:\n    instance_store: 2\n    encryption: ephemeral\n    mount: /mnt/scratch\n"
-	m := b.start(lab.MachineOptions{Volumes: disks, UserData: b.document(plain+scratch, "")})
+	m := b.start(lab.MachineOptions{Append: noDatabase, Volumes: disks, UserData: b.document(plain+scratch, "")})
 	b.ready(m)
 	status := b.sh(m, "bootswain status")
 	for _, want := range []string{

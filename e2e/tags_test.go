@@ -20,7 +20,7 @@ func TestTags(t *testing.T) {
 		b.lab.Tag(v, map[string]string{"set": "orders"})
 	}
 	stanza := fmt.Sprintf("  data:\n    ebs: {tags: {set: orders}, count: 2}\n    create: if_blank\n    encryption: {sealed: %s}\n    mount: /srv/data\n", b.sealed(baked.agent.Recipient))
-	m := b.start(lab.MachineOptions{Role: "db-prod", PublicKeys: []string{b.owner.line}, UserData: b.document(stanza, "")})
+	m := b.start(lab.MachineOptions{Append: noDatabase, Role: "db-prod", PublicKeys: []string{b.owner.line}, UserData: b.document(stanza, "")})
 	b.ready(m)
 	b.sh(m, "echo order 1 >/srv/data/order && sync")
 	set := b.lab.EC2.Volume(v[0].ID).Tags[ebs.TagSet]
