@@ -46,7 +46,7 @@ func TestBadInput(t *testing.T) {
 	out := b.sh(m, "journalctl -b -u applying --no-pager -o cat")
 	for _, want := range []string{
 		`REFUSED foreign: ` + foreign.ID + ` holds ext4 "backup"`, "nothing written", "bootswain apply foreign --wipe " + foreign.ID + ":",
-		"LOCKED locked: ", "READY data: mounted on /srv/data", "FAILED failing: " + failing.ID, "input/output error", "FAILED hung: " + hung.ID, "does not answer within",
+		"LOCKED locked: ", "READY data: mounted on /srv/data", "FAILED failing: " + failing.ID, "medium error", "FAILED hung: " + hung.ID, "does not answer within",
 	} {
 		if !strings.Contains(out, want) {
 			t.Errorf("apply does not say %q:\n%s", want, out)

@@ -30,6 +30,10 @@ const Limit = time.Minute
 // ErrHung is a device that does not answer.
 var ErrHung = fmt.Errorf("it does not answer within %s", Limit)
 
+// ErrMedium is a part of a device that it cannot read back (BLK_STS_MEDIUM of
+// linux/blk_types.h).
+var ErrMedium = errors.New("medium error")
+
 // File is a device or file opened for direct reading. It is safe for parallel
 // use.
 type File struct{ f *os.File }
@@ -94,6 +98,9 @@ func (f *File) read(p []byte, off int64) (int, error) {
 	}()
 	select {
 	case a := <-answered:
+		if errors.Is(a.err, unix.ENODATA) { // whose own words would say that there is nothing
+			a.err = fmt.Errorf("%w (%w)", ErrMedium, a.err)
+		}
 		return a.n, a.err
 	case <-time.After(Limit):
 		return 0, ErrHung

@@ -19,8 +19,10 @@ const (
 
 // kernelAppend: the kernel finds an MBR partition by the disk's signature and
 // the partition's number. rw, because nothing would remount a root that no
-// fstab names; its journal is replayed in any case.
-const kernelAppend = "root=PARTUUID=6c616200-01 rootfstype=ext4 rw"
+// fstab names; its journal is replayed in any case. The kernel is as patient with
+// NVMe devices as EC2's guide asks of an image ("I/O operation timeout"): its own
+// 30 s turn a pause of a volume into errors.
+const kernelAppend = "root=PARTUUID=6c616200-01 rootfstype=ext4 rw nvme_core.io_timeout=4294967295"
 
 // mke2fsArgs: the lazy options write fewer zeros, and nothing is discarded in
 // a file that is a hole already.
