@@ -83,12 +83,12 @@ func TestBadInput(t *testing.T) {
 	}
 	b.step("released by its fingerprint")
 
-	b.sh(m, "mv /usr/sbin/mkfs.xfs /usr/sbin/mkfs.xfs.away")
+	b.sh(m, "mv /usr/sbin/cryptsetup /usr/sbin/cryptsetup.away")
 	out = b.apply(m, string(b.document(b.stanza("last", "/srv/last", last)+b.stanza("data", "/srv/data", good...), "mysql: {volume: data}\n")), 1)
-	if !strings.Contains(out, "FAILED last: ") || !strings.Contains(out, "mkfs.xfs is not installed") || !strings.Contains(out, "READY data") {
-		t.Errorf("without mkfs.xfs: %s", out)
+	if !strings.Contains(out, "FAILED last: ") || !strings.Contains(out, "cryptsetup is not installed") || !strings.Contains(out, "READY data") {
+		t.Errorf("without cryptsetup: %s", out)
 	}
-	b.sh(m, "mv /usr/sbin/mkfs.xfs.away /usr/sbin/mkfs.xfs")
+	b.sh(m, "mv /usr/sbin/cryptsetup.away /usr/sbin/cryptsetup")
 	b.sh(m, "bootswain apply last; findmnt -n /srv/last")
 	b.step("a missing tool costs its volume only, and only until it is there")
 }
