@@ -27,13 +27,15 @@ func openConsole(path string) (*console, error) {
 	return &console{file: f, changed: make(chan struct{})}, nil
 }
 
-// follow reads r to its end; the line is blank before.
-func (c *console) follow(r io.Reader) {
+// clear makes the line blank: the power comes.
+func (c *console) clear() {
 	c.mu.Lock()
+	defer c.mu.Unlock()
 	c.text.Reset()
-	c.mu.Unlock()
-	_, _ = io.Copy(c, r) // it ends with the machine
 }
+
+// follow reads r to its end.
+func (c *console) follow(r io.Reader) { _, _ = io.Copy(c, r) } // it ends with the machine
 
 // Write takes what the machine says.
 func (c *console) Write(p []byte) (int, error) {
@@ -46,18 +48,33 @@ func (c *console) Write(p []byte) (int, error) {
 }
 
 // wait returns the first match since the power came last.
-func (c *console) wait(ctx context.Context, pattern *regexp.Regexp) (string, error) {
+func (c *console) wait(ctx context.Context, pattern *regexp.Regexp) (found string, err error) {
+	err = c.until(ctx, func(text string) bool {
+		at := pattern.FindStringIndex(text)
+		if at != nil {
+			found = text[at[0]:at[1]]
+		}
+		return at != nil
+	})
+	if err != nil {
+		err = fmt.Errorf("the console never said %q: %w", pattern, err)
+	}
+	return found, err
+}
+
+// until returns when what came since the power came last is as wanted.
+func (c *console) until(ctx context.Context, wanted func(text string) bool) error {
 	for {
 		c.mu.Lock()
 		text, changed := c.text.String(), c.changed
 		c.mu.Unlock()
-		if at := pattern.FindStringIndex(text); at != nil {
-			return text[at[0]:at[1]], nil
+		if wanted(text) {
+			return nil
 		}
 		select {
 		case <-changed:
 		case <-ctx.Done():
-			return "", fmt.Errorf("the console never said %q: %w", pattern, ctx.Err())
+			return ctx.Err()
 		}
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"os/exec"
+	"strings"
 
 	"bootswain/lab/nbd"
 	"bootswain/lab/qmp"
@@ -53,6 +54,7 @@ func (m *Machine) run() error {
 	if err != nil {
 		return errors.Join(err, monitor.Close(), agent.Close(), serial.Close())
 	}
+	m.console.clear()
 	go m.console.follow(serial)
 	m.update(func() {
 		m.process, m.ready = p, false
@@ -60,8 +62,11 @@ func (m *Machine) run() error {
 		m.agent = qmp.New(agent, nil)
 		m.monitor = qmp.New(monitor, func(e qmp.Event) { m.heard(p, e) })
 	})
+	ctx, cancel := context.WithCancel(context.Background())
+	go m.rescue(ctx, p)
 	go func() {
 		<-p.done
+		cancel()
 		m.update(func() {
 			if m.process == p {
 				m.process, m.ready = nil, false
@@ -72,6 +77,25 @@ func (m *Machine) run() error {
 		serial.Close()
 	}()
 	return nil
+}
+
+// lostTimer is what Linux says when a processor's timer does not fire any more.
+const lostTimer = "rcu: \tPossible timer handling issue on cpu="
+
+// rescue resets the machine if the emulator loses a processor's timer while it
+// boots, as QEMU's does once in a hundred boots on a busy host: nothing that
+// waits for that processor would ever go on.
+func (m *Machine) rescue(ctx context.Context, p *process) {
+	if m.console.until(ctx, func(text string) bool { return strings.Contains(text, lostTimer) }) != nil {
+		return
+	}
+	m.mu.Lock()
+	stuck := m.process == p && !m.ready
+	m.mu.Unlock()
+	if stuck {
+		fmt.Fprintf(m.lab.log, "%s: the emulator lost a processor's timer; reset\n", m.ID)
+		_ = m.monitor.Do(ctx, "system_reset", nil, nil) // QEMU is gone, or does it
+	}
 }
 
 // heard takes note of what QEMU says about the machine that p runs.
