@@ -110,16 +110,9 @@ func (m *Machine) luksFormat(c run.Cmd, options map[string]string, path string) 
 }
 
 func (m *Machine) token(c run.Cmd, options map[string]string, path string) error {
-	n, err := m.device(c, 4, path)
+	n, h, err := m.luksDevice(c, path)
 	if err != nil {
 		return err
-	}
-	h, err := m.loadHeader(n.file)
-	if err != nil {
-		return err
-	}
-	if h == nil {
-		return exit(c, 1, "Device %s is not a valid LUKS device.", path)
 	}
 	if _, there := h.Tokens[options["--token-id"]]; there && !has(options, "--token-replace") {
 		return exit(c, 1, "Token %s in use.", options["--token-id"])
@@ -136,17 +129,11 @@ func (m *Machine) openCrypt(c run.Cmd, options map[string]string, words []string
 	if len(words) > 1 {
 		name = words[1]
 	}
-	n, err := m.device(c, 4, path)
-	if err != nil {
-		return err
-	}
-	h, err := m.loadHeader(n.file)
+	n, h, err := m.luksDevice(c, path)
 	if err != nil {
 		return err
 	}
 	switch {
-	case h == nil:
-		return exit(c, 1, "Device %s is not a valid LUKS device.", path)
 	case name != "" && m.find(m.path("dev/mapper", name)) != nil:
 		return exit(c, 5, "Device %s already exists.", name)
 	case h.unlock(n.file, c.Stdin, -1) < 0:

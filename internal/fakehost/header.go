@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"fmt"
 
+	"bootswain/internal/run"
 	"bootswain/luks"
 )
 
@@ -90,6 +91,19 @@ func readHeader(file string, at int64) *header {
 		}
 	}
 	return best
+}
+
+// luksDevice returns the device that cryptsetup is given, and its header.
+func (m *Machine) luksDevice(c run.Cmd, path string) (*node, *header, error) {
+	n, err := m.device(c, 4, path)
+	if err != nil {
+		return nil, nil, err
+	}
+	h, err := m.loadHeader(n.file)
+	if err == nil && h == nil {
+		err = exit(c, 1, "Device %s is not a valid LUKS device.", path)
+	}
+	return n, h, err
 }
 
 // loadHeader reads a header as a program does that works on it: cryptsetup

@@ -134,11 +134,7 @@ func (m *Machine) fillKeyslot(file string, h *header, n int, key []byte, kdf str
 }
 
 func (m *Machine) addKey(c run.Cmd, options map[string]string, path string) error {
-	n, err := m.device(c, 4, path)
-	if err != nil {
-		return err
-	}
-	h, err := m.loadHeader(n.file)
+	n, h, err := m.luksDevice(c, path)
 	if err != nil {
 		return err
 	}
@@ -148,8 +144,6 @@ func (m *Machine) addKey(c run.Cmd, options map[string]string, path string) erro
 		into = h.lowestFree()
 	}
 	switch {
-	case h == nil:
-		return exit(c, 1, "Device %s is not a valid LUKS device.", path)
 	case h.Keyslots[strconv.Itoa(into)].Type != "":
 		return exit(c, 1, "Key slot %d is full, please select another one.", into)
 	case h.unlock(n.file, c.Stdin[:size], -1) < 0:
@@ -161,18 +155,12 @@ func (m *Machine) addKey(c run.Cmd, options map[string]string, path string) erro
 // killSlot wipes the material first, as cryptsetup does, and like cryptsetup has
 // the last keyslot removed by its own key.
 func (m *Machine) killSlot(c run.Cmd, path, name string) error {
-	n, err := m.device(c, 4, path)
-	if err != nil {
-		return err
-	}
-	h, err := m.loadHeader(n.file)
+	n, h, err := m.luksDevice(c, path)
 	if err != nil {
 		return err
 	}
 	slot, _ := strconv.Atoi(name)
 	switch {
-	case h == nil:
-		return exit(c, 1, "Device %s is not a valid LUKS device.", path)
 	case h.Keyslots[name].Type == "":
 		return exit(c, 1, "Keyslot %s is not active.", name)
 	case len(h.Keyslots) > 1 && h.unlock(n.file, c.Stdin, slot) < 0 || h.unlock(n.file, c.Stdin, -1) < 0:
