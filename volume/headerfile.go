@@ -22,11 +22,8 @@ import (
 func BackUpHeader(ctx context.Context, h *Host, want spec.Volume, file string) error {
 	w := newWork(h, want.Name, nil)
 	defer w.end()
-	s, err := w.observe(ctx, want)
+	s, err := w.rekeyable(ctx, want)
 	if err != nil {
-		return err
-	}
-	if err := s.rekeyable(want); err != nil {
 		return err
 	}
 	err = func() error {

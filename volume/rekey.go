@@ -62,11 +62,8 @@ func AddPassphrase(ctx context.Context, h *Host, want spec.Volume, phrase *secre
 func onKeys(ctx context.Context, h *Host, want spec.Volume, n NewKey, progress func(Progress), do func(*rekey, context.Context, spec.Volume) error) error {
 	w := newWork(h, want.Name, progress)
 	defer w.end()
-	s, err := w.observe(ctx, want)
+	s, err := w.rekeyable(ctx, want)
 	if err != nil {
-		return err
-	}
-	if err := s.rekeyable(want); err != nil {
 		return err
 	}
 	r := &rekey{at: s.at(), NewKey: n, token: *s.Token}
@@ -77,6 +74,15 @@ func onKeys(ctx context.Context, h *Host, want spec.Volume, n NewKey, progress f
 		return explain(want.Name, "change its keys", err)
 	}
 	return nil
+}
+
+// rekeyable looks at a volume whose keys can be read and changed.
+func (w *work) rekeyable(ctx context.Context, want spec.Volume) (State, error) {
+	s, err := w.observe(ctx, want)
+	if err == nil {
+		err = s.rekeyable(want)
+	}
+	return s, err
 }
 
 // rekeyable finds what keeps the keys from being changed.
