@@ -35,31 +35,31 @@ func TestCuts(t *testing.T) {
 		} else {
 			m.IMDS.Set("user-data", string(b.document(stanzas, "")))
 			for _, v := range set {
-				must(t, m.Attach(b.ctx, v))
+				must(b, m.Attach(b.ctx, v))
 			}
-			must(t, m.PowerOn(b.ctx))
+			must(b, m.PowerOn(b.ctx))
 		}
 		// From the first write to a blank set to its mount takes some seconds
 		// of guest time; the cut falls somewhere in there.
 		_, err := m.WaitConsole(b.ctx, fmt.Sprintf(`set%d: read every byte`, i))
-		must(t, err)
+		must(b, err)
 		wait := time.Duration(random.Int64N(int64(8 * time.Second)))
 		until := b.uptime(m) + wait
 		for b.uptime(m) < until {
 		}
 		lost, err := m.Cut(lab.CutOptions{LoseUnflushed: true, Seed: seed + uint64(i)})
-		must(t, err)
+		must(b, err)
 		b.step("cut %d, %s after the set was found blank: %v", i+1, wait.Round(time.Millisecond), lost)
 	}
-	must(t, m.PowerOn(b.ctx))
+	must(b, m.PowerOn(b.ctx))
 	b.ready(m)
 	for i := range cuts {
 		b.sh(m, fmt.Sprintf("findmnt -n /srv/set%d && touch /srv/set%d/written", i, i))
 	}
 	if arrays := b.sh(m, "ls -d /sys/block/md*"); strings.Count(arrays, "\n")+1 != cuts {
-		t.Errorf("%d sets, but these arrays: %s", cuts, arrays)
+		b.Errorf("%d sets, but these arrays: %s", cuts, arrays)
 	}
-	must(t, m.Reboot(b.ctx))
+	must(b, m.Reboot(b.ctx))
 	b.ready(m)
 	b.cleanBoot(m)
 	b.step("%d cuts, %d sets converged", cuts, cuts)

@@ -75,6 +75,30 @@ type bench struct {
 	ops    person // named in launch data
 	owner  person // of the EC2 key pair
 	canary []byte // the volumes' key
+
+	mu     sync.Mutex
+	failed []string // what failed, to be said once more at the end
+}
+
+func (b *bench) Errorf(format string, args ...any) { b.Helper(); b.Error(fmt.Sprintf(format, args...)) }
+func (b *bench) Fatalf(format string, args ...any) { b.Helper(); b.Fatal(fmt.Sprintf(format, args...)) }
+func (b *bench) Error(args ...any)                 { b.Helper(); b.note(args); b.T.Error(args...) }
+func (b *bench) Fatal(args ...any)                 { b.Helper(); b.note(args); b.T.Fatal(args...) }
+
+func (b *bench) note(args []any) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	what := strings.ReplaceAll(strings.TrimSpace(fmt.Sprintln(args...)), "\n", " | ")
+	b.failed = append(b.failed, what[:min(len(what), 500)])
+}
+
+// again says last what failed: the consoles of machines are long.
+func (b *bench) again() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, what := range b.failed {
+		b.step("FAILED: %s", what)
+	}
 }
 
 type person struct {
@@ -89,6 +113,7 @@ func open(t *testing.T) *bench {
 	ctx, cancel := context.WithTimeout(t.Context(), limit)
 	t.Cleanup(cancel)
 	b := &bench{T: t, ctx: ctx, began: time.Now(), ops: newPerson(t, "ops"), owner: newPerson(t, "admin"), canary: make([]byte, 64)}
+	t.Cleanup(b.again)
 	// Printable, so that a leak into text shows as it is.
 	raw := make([]byte, 32)
 	must(t, second(rand.Read(raw)))
@@ -116,7 +141,7 @@ func (b *bench) start(o lab.MachineOptions) *lab.Machine {
 		o.Image = baked.agent
 	}
 	m, err := b.lab.Start(b.ctx, o)
-	must(b.T, err)
+	must(b, err)
 	b.Cleanup(func() {
 		if b.Failed() {
 			console, _ := os.ReadFile(m.ConsoleFile())
@@ -137,7 +162,7 @@ func (b *bench) volumes(n int, size int64) []*lab.Volume {
 	var all []*lab.Volume
 	for range n {
 		v, err := b.lab.Volume(size)
-		must(b.T, err)
+		must(b, err)
 		all = append(all, v)
 	}
 	return all
@@ -146,12 +171,12 @@ func (b *bench) volumes(n int, size int64) []*lab.Volume {
 // sealed is the canary key, sealed to a recipient with age itself.
 func (b *bench) sealed(recipient string) string {
 	to, err := age.ParseX25519Recipient(recipient)
-	must(b.T, err)
+	must(b, err)
 	var out bytes.Buffer
 	w, err := age.Encrypt(&out, to)
-	must(b.T, err)
-	must(b.T, second(w.Write(b.canary)))
-	must(b.T, w.Close())
+	must(b, err)
+	must(b, second(w.Write(b.canary)))
+	must(b, w.Close())
 	return base64.StdEncoding.EncodeToString(out.Bytes())
 }
 
@@ -195,9 +220,9 @@ func (b *bench) sh(m *lab.Machine, script string) string {
 // ready waits until everything is as asked for.
 func (b *bench) ready(m *lab.Machine) {
 	b.Helper()
-	must(b.T, m.Ready(b.ctx))
+	must(b, m.Ready(b.ctx))
 	out, err := m.Run(b.ctx, "bootswain", "status", "--wait=10m")
-	must(b.T, err)
+	must(b, err)
 	if out.Code != 0 {
 		b.Fatalf("not ready (exit status %d):\n%s%s\n%s", out.Code, out.Stdout, out.Stderr, b.sh(m, "journalctl -b -u 'bootswain*' -u mariadb --no-pager | tail -60"))
 	}
@@ -216,18 +241,32 @@ type health struct {
 func (b *bench) health(m *lab.Machine) (code int, h health) {
 	b.Helper()
 	code, body, err := m.HTTP(b.ctx, "/health")
-	must(b.T, err)
+	must(b, err)
 	if err := json.Unmarshal(body, &h); err != nil {
 		b.Fatalf("/health: %v\n%s", err, body)
 	}
 	return code, h
 }
 
+// waitHealth waits until a monitor gets what holds says is right: the database
+// is looked at every few seconds, so health may be that much behind.
+func (b *bench) waitHealth(m *lab.Machine, holds func(code int, h health) bool) {
+	b.Helper()
+	ctx, cancel := context.WithTimeout(b.ctx, 2*time.Minute)
+	defer cancel()
+	must(b, lab.WaitFor(ctx, "health as it is to be", func(context.Context) error {
+		if code, h := b.health(m); !holds(code, h) {
+			return fmt.Errorf("health: %d %+v", code, h)
+		}
+		return nil
+	}))
+}
+
 // sql runs statements as root over the server's socket.
 func (b *bench) sql(m *lab.Machine, statements string) string {
 	b.Helper()
 	out, err := m.RunInput(b.ctx, []byte(statements), "mariadb", "-N")
-	must(b.T, err)
+	must(b, err)
 	if out.Code != 0 {
 		b.Fatalf("%s: %s", statements, out.Stderr)
 	}
@@ -240,22 +279,20 @@ func (b *bench) rows(m *lab.Machine) string {
 	return b.sql(m, "select count(*), sum(n), md5(group_concat(t order by n)) from orders.o")
 }
 
-// same checks that the rows are there and that health passes.
+// same checks that the rows are there and that health comes to pass.
 func (b *bench) same(m *lab.Machine, rows, after string) {
 	b.Helper()
 	if got := b.rows(m); got != rows {
 		b.Errorf("after %s: rows %s, want %s", after, got, rows)
 	}
-	if code, h := b.health(m); code != 200 || h.Status != "pass" {
-		b.Errorf("after %s: health %d %+v, want pass", after, code, h)
-	}
+	b.waitHealth(m, func(code int, h health) bool { return code == 200 && h.Status == "pass" })
 	b.step("same rows after %s", after)
 }
 
 func (b *bench) uptime(m *lab.Machine) time.Duration {
 	b.Helper()
 	t, err := m.Uptime(b.ctx)
-	must(b.T, err)
+	must(b, err)
 	return t
 }
 
@@ -263,11 +300,11 @@ func (b *bench) uptime(m *lab.Machine) time.Duration {
 func (b *bench) copy(m *lab.Machine, from, to string) {
 	b.Helper()
 	data, err := os.ReadFile(from)
-	must(b.T, err)
-	must(b.T, m.WriteFile(b.ctx, to, data, 0o600))
+	must(b, err)
+	must(b, m.WriteFile(b.ctx, to, data, 0o600))
 }
 
-func must(t *testing.T, err error) {
+func must(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)

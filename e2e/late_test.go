@@ -32,39 +32,39 @@ func TestLateAndLost(t *testing.T) {
 		UserData: b.document(b.stanza("data", "/srv/data", v...), "mysql: {volume: data}\n"),
 	})
 	b.bootDelay(m, plain)
-	must(t, plain.Close())
+	must(b, plain.Close())
 
 	b.sh(m, "timeout 300 sh -c 'until systemctl is-active multi-user.target; do sleep 1; done'; ! systemctl is-active emergency.target rescue.target")
 	b.waitSentence(m, "WAITING data: ")
 	b.held(m, "0 of 2 volumes", refuseLimit)
 	image := b.rootDatabase(m)
 
-	must(t, m.Attach(b.ctx, v[0]))
+	must(b, m.Attach(b.ctx, v[0]))
 	b.waitSentence(m, "1 of 2 volumes")
 	b.held(m, v[1].ID, refuseLimit)
 	attached := b.uptime(m)
-	must(t, m.Attach(b.ctx, v[1]))
+	must(b, m.Attach(b.ctx, v[1]))
 	b.ready(m)
 	answered := b.journalTime(m, attached, "mariadb.service", `^Started mariadb\.service`) - attached
 	b.step("the database answered %.1fs after its last volume was attached", answered.Seconds())
 	if answered > answerLimit {
-		t.Errorf("the database answered %s after its last volume was attached, want %s at most", answered, answerLimit)
+		b.Errorf("the database answered %s after its last volume was attached, want %s at most", answered, answerLimit)
 	}
 	b.sql(m, "create database orders; create table orders.o (n int primary key, t varchar(40))")
 
 	last := b.writeUntilPulled(m, v[1])
 	if after := b.rootDatabase(m); after != image {
-		t.Errorf("something was written beneath the mount: %s, was %s", after, image)
+		b.Errorf("something was written beneath the mount: %s, was %s", after, image)
 	}
 	b.held(m, v[1].ID+" lost", refuseLimit)
 
-	must(t, m.Attach(b.ctx, v[1]))
+	must(b, m.Attach(b.ctx, v[1]))
 	b.ready(m)
 	if n, err := strconv.Atoi(b.sql(m, "select coalesce(max(n), 0) from orders.o")); err != nil || n < last {
-		t.Errorf("%d rows after the volume came back, %d were acknowledged", n, last)
+		b.Errorf("%d rows after the volume came back, %d were acknowledged", n, last)
 	}
 	b.step("the volume is back, nothing acknowledged is lost")
-	must(t, m.Reboot(b.ctx))
+	must(b, m.Reboot(b.ctx))
 	b.ready(m)
 	b.shutdownOrder(m)
 }
@@ -73,7 +73,7 @@ func TestLateAndLost(t *testing.T) {
 func (b *bench) bootDelay(m, plain *lab.Machine) {
 	b.Helper()
 	up := func(m *lab.Machine, line string) time.Duration {
-		must(b.T, m.Ready(b.ctx))
+		must(b, m.Ready(b.ctx))
 		return b.journalTime(m, 0, "ssh.service", line)
 	}
 	with, without := up(m, `^Started ssh`), up(plain, `^Started ssh`)
@@ -88,14 +88,14 @@ func (b *bench) bootDelay(m, plain *lab.Machine) {
 func (b *bench) writeUntilPulled(m *lab.Machine, v *lab.Volume) (last int) {
 	b.Helper()
 	client, err := m.Dial(b.ctx, b.ops.name, b.ops.signer)
-	must(b.T, err)
+	must(b, err)
 	defer client.Close()
 	session, err := client.NewSession()
-	must(b.T, err)
+	must(b, err)
 	defer session.Close()
 	rows, err := session.StdoutPipe()
-	must(b.T, err)
-	must(b.T, session.Start(`n=0; while n=$((n+1)); do echo "insert into orders.o values ($n, 'row'); select $n;"; sleep 0.02; done | sudo -n mariadb --unbuffered -N`))
+	must(b, err)
+	must(b, session.Start(`n=0; while n=$((n+1)); do echo "insert into orders.o values ($n, 'row'); select $n;"; sleep 0.02; done | sudo -n mariadb --unbuffered -N`))
 	acknowledged := make(chan int, 1<<16)
 	go func() {
 		defer close(acknowledged)
@@ -114,7 +114,7 @@ func (b *bench) writeUntilPulled(m *lab.Machine, v *lab.Volume) (last int) {
 	}
 	b.step("%d rows acknowledged; pulling %s", last, v.ID)
 	pulled := b.uptime(m)
-	must(b.T, m.Pull(b.ctx, v))
+	must(b, m.Pull(b.ctx, v))
 	b.waitSentence(m, v.ID+" lost")
 	stopped := b.journalTime(m, pulled, "mariadb.service", `Main process exited, code=killed|^Stopped mariadb\.service|Deactivated`)
 	if stopped-pulled > stopLimit {
@@ -146,7 +146,7 @@ func (b *bench) rootDatabase(m *lab.Machine) string {
 // waitSentence waits until status shows a text.
 func (b *bench) waitSentence(m *lab.Machine, text string) {
 	b.Helper()
-	must(b.T, lab.WaitFor(b.ctx, fmt.Sprintf("%q in status", text), func(ctx context.Context) error {
+	must(b, lab.WaitFor(b.ctx, fmt.Sprintf("%q in status", text), func(ctx context.Context) error {
 		out, err := m.Run(ctx, "bootswain", "status")
 		if err == nil && !strings.Contains(out.Stdout, text) {
 			err = fmt.Errorf("status: %s%s", out.Stdout, out.Stderr)
@@ -161,7 +161,7 @@ func (b *bench) journalTime(m *lab.Machine, since time.Duration, unit, pattern s
 	b.Helper()
 	matches := regexp.MustCompile(pattern)
 	var at time.Duration
-	must(b.T, lab.WaitFor(b.ctx, pattern+" in the journal", func(ctx context.Context) error {
+	must(b, lab.WaitFor(b.ctx, pattern+" in the journal", func(ctx context.Context) error {
 		entries, err := m.Journal(ctx, "-b", "-u", unit)
 		if err != nil {
 			return err

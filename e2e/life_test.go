@@ -34,15 +34,15 @@ func TestWhole(t *testing.T) {
 	b.downAndUp(m, rows)
 	b.noLeak(m, "before the reboots")
 	for i := range 2 {
-		must(t, m.Reboot(b.ctx))
+		must(b, m.Reboot(b.ctx))
 		b.ready(m)
 		b.same(m, rows, fmt.Sprintf("reboot %d", i+1))
 		b.shutdownOrder(m)
 	}
 	b.cleanJournal(m)
-	must(t, m.Shutdown(b.ctx))
+	must(b, m.Shutdown(b.ctx))
 	b.notOnDisk(m, all)
-	must(t, m.Close())
+	must(b, m.Close())
 
 	next := b.start(lab.MachineOptions{Volumes: all, UserData: b.document("", "")})
 	b.ready(next)
@@ -80,7 +80,7 @@ func (b *bench) people(m *lab.Machine) {
 func (b *bench) upgrade(m *lab.Machine) {
 	b.Helper()
 	newer, err := image.Deb(b.ctx, &lines{t: b.T, prefix: "deb: "}, "99.0")
-	must(b.T, err)
+	must(b, err)
 	b.copy(m, newer, "/root/newer.deb")
 	before := b.sh(m, "systemctl show -P MainPID mariadb")
 	b.sh(m, `systemd-run --unit writer sh -c 'n=0; while sleep 0.05; do n=$((n+1)); echo "insert into orders.w values ($n);"; done | mariadb -f orders'`+
@@ -120,9 +120,9 @@ func (b *bench) held(m *lab.Machine, why string, limit ...time.Duration) {
 	for _, unit := range []string{"mariadb", "app"} {
 		began := b.uptime(m)
 		out, err := m.Run(b.ctx, "systemctl", "start", unit)
-		must(b.T, err)
+		must(b, err)
 		entries, err := m.Journal(b.ctx, "-b", "-u", "mariadb.service", "--since", "-5min")
-		must(b.T, err)
+		must(b, err)
 		var line string
 		var starting, refused time.Duration
 		for _, e := range entries {
@@ -155,7 +155,7 @@ func (b *bench) held(m *lab.Machine, why string, limit ...time.Duration) {
 func (b *bench) shutdownOrder(m *lab.Machine) {
 	b.Helper()
 	entries, err := m.Journal(b.ctx, "-b", "-1")
-	must(b.T, err)
+	must(b, err)
 	order := []*regexp.Regexp{
 		regexp.MustCompile(`^Stopped mariadb\.service`),
 		regexp.MustCompile(`^Unmounted var-lib-mysql\.mount`),
@@ -191,7 +191,7 @@ func (b *bench) clean(m *lab.Machine, boots ...string) {
 		b.Errorf("failed units: %s", failed)
 	}
 	entries, err := m.Journal(b.ctx, boots...)
-	must(b.T, err)
+	must(b, err)
 	bad := regexp.MustCompile(`(?i)ordering cycle|timed out|\bbusy\b`)
 	for _, e := range entries {
 		if bad.MatchString(e.Message) {

@@ -17,7 +17,7 @@ func TestModes(t *testing.T) {
 	plain := fmt.Sprintf("  plain:\n    ebs: {ids: %s}\n    create: if_blank\n    encryption: none\n    mount: /srv/plain\n", ids(disks))
 	for range 2 {
 		v, err := b.lab.InstanceStore(192 << 20)
-		must(t, err)
+		must(b, err)
 		disks = append(disks, v)
 	}
 	scratch := "  scratch:\n    instance_store: 2\n    encryption: ephemeral\n    mount: /mnt/scratch\n"
@@ -29,23 +29,23 @@ func TestModes(t *testing.T) {
 		"READY scratch: mounted on /mnt/scratch, scratch: lost when it is taken down, and with each boot.",
 	} {
 		if !strings.Contains(status, want) {
-			t.Errorf("status does not say %q:\n%s", want, status)
+			b.Errorf("status does not say %q:\n%s", want, status)
 		}
 	}
 	b.sh(m, "echo kept > /srv/plain/file; echo lost > /mnt/scratch/file; sync")
 	b.sh(m, "systemd-run --quiet --unit holder --working-directory=/srv/plain --slice=user.slice sleep infinity")
 	out, err := m.Run(b.ctx, "bootswain", "down", "plain")
-	must(t, err)
+	must(b, err)
 	if out.Code != 3 || !strings.Contains(out.Stdout+out.Stderr, "REFUSED plain: it is in use by sleep (") {
-		t.Errorf("down under a process: exit status %d, %s%s", out.Code, out.Stdout, out.Stderr)
+		b.Errorf("down under a process: exit status %d, %s%s", out.Code, out.Stdout, out.Stderr)
 	}
 	b.sh(m, "findmnt -n /srv/plain; systemctl stop holder; bootswain down plain; ! findmnt -n /srv/plain; bootswain up plain; grep kept /srv/plain/file")
 	b.step("down and up")
-	must(t, m.Reboot(b.ctx))
+	must(b, m.Reboot(b.ctx))
 	b.ready(m)
 	b.sh(m, "grep kept /srv/plain/file; findmnt -n /mnt/scratch; ! ls /mnt/scratch/file")
 	if plan := b.sh(m, "bootswain plan --json"); strings.Count(plan, `"steps": []`) != 2 {
-		t.Errorf("there is still to do: %s", plan)
+		b.Errorf("there is still to do: %s", plan)
 	}
 	b.step("after a reboot one has its bytes, the other has none")
 }

@@ -33,15 +33,16 @@ func TestBadInput(t *testing.T) {
 	before := b.hash(foreign)
 
 	stranger, err := age.GenerateX25519Identity()
-	must(t, err)
+	must(b, err)
 	document := b.document(b.stanza("foreign", "/srv/foreign", foreign)+b.stanzaFor(stranger.Recipient().String(), "locked", "/srv/locked", locked)+
 		b.stanza("failing", "/srv/failing", failing)+b.stanza("hung", "/srv/hung", hung)+b.stanza("data", "/srv/data", good...), "mysql: {volume: data}\n")
 	failing.SetFault(nbd.Fault{ReadError: true})
 	hung.SetFault(nbd.Fault{Hang: true})
 	// In a unit of its own: as long as a device does not answer, the kernel lets
 	// nobody end who waits for it.
-	must(t, m.WriteFile(b.ctx, "/root/fixed.yaml", document, 0o600))
+	must(b, m.WriteFile(b.ctx, "/root/fixed.yaml", document, 0o600))
 	b.sh(m, "systemd-run --quiet --unit applying --property RemainAfterExit=yes bootswain apply --from /root/fixed.yaml")
+	b.journalTime(m, 0, "applying.service", "^READY data: ")
 	b.journalTime(m, 0, "applying.service", "^FAILED hung: ")
 	out := b.sh(m, "journalctl -b -u applying --no-pager -o cat")
 	for _, want := range []string{
@@ -49,44 +50,45 @@ func TestBadInput(t *testing.T) {
 		"LOCKED locked: ", "READY data: mounted on /srv/data", "FAILED failing: " + failing.ID, "medium error", "FAILED hung: " + hung.ID, "does not answer within",
 	} {
 		if !strings.Contains(out, want) {
-			t.Errorf("apply does not say %q:\n%s", want, out)
+			b.Errorf("apply does not say %q:\n%s", want, out)
 		}
 	}
-	if strings.Index(out, "READY data") > strings.Index(out, "FAILED hung") {
-		t.Errorf("the volume that is sound waited for the one that does not answer:\n%s", out)
+	if first := strings.Index(out, "data: "); first < 0 || first > strings.Index(out, "FAILED hung") {
+		b.Errorf("the volume that is sound waited for the one that does not answer:\n%s", out)
 	}
 	if after := b.hash(foreign); after != before {
-		t.Errorf("the foreign volume's bytes changed: %s, was %s", after, before)
+		b.Errorf("the foreign volume's bytes changed: %s, was %s", after, before)
 	}
 	b.step("refused, locked, failing and hung; the other volume went on")
 	b.sh(m, "timeout 120 sh -c 'until mariadb -e \"select 1\"; do sleep 1; done'")
-	if code, h := b.health(m); code != 503 || h.Checks["volume:foreign"][0].Status != "fail" || h.Checks["volume:locked"][0].Status != "fail" || h.Checks["mysql"][0].Status != "pass" {
-		t.Errorf("health: %d %+v", code, h)
-	}
+	b.waitHealth(m, func(code int, h health) bool {
+		is := func(check, status string) bool { c := h.Checks[check]; return len(c) == 1 && c[0].Status == status }
+		return code == 503 && is("volume:foreign", "fail") && is("volume:locked", "fail") && is("mysql", "pass")
+	})
 
 	failing.SetFault(nbd.Fault{})
 	hung.SetFault(nbd.Fault{})
 	b.waitSentence(m, "READY failing: ")
 	b.waitSentence(m, "READY hung: ")
-	if status := b.sh(m, "systemctl show -P ExecMainStatus applying"); status != "3" {
-		t.Errorf("apply: exit status %s, want 3", status)
+	if status := b.sh(m, "while [ $(systemctl show -P SubState applying) = running ]; do sleep 1; done; systemctl show -P ExecMainStatus applying"); status != "3" {
+		b.Errorf("apply: exit status %s, want 3", status)
 	}
 
 	release := regexp.MustCompile(`bootswain (apply foreign --wipe \S+)`).FindStringSubmatch(out)
 	if release == nil {
-		t.Fatal("no command to release the foreign volume")
+		b.Fatal("no command to release the foreign volume")
 	}
 	b.sh(m, "bootswain "+release[1])
 	b.sh(m, "findmnt -n /srv/foreign")
 	if again, err := m.Run(b.ctx, "sh", "-c", "bootswain "+release[1]+" && findmnt -n /srv/foreign"); err != nil || again.Code != 0 {
-		t.Errorf("the same release a second time: %+v, %v, want that nothing happens", again, err)
+		b.Errorf("the same release a second time: %+v, %v, want that nothing happens", again, err)
 	}
 	b.step("released by its fingerprint")
 
 	b.sh(m, "mv /usr/sbin/cryptsetup /usr/sbin/cryptsetup.away")
 	out = b.apply(m, string(b.document(b.stanza("last", "/srv/last", last)+b.stanza("data", "/srv/data", good...), "mysql: {volume: data}\n")), 1)
 	if !strings.Contains(out, "FAILED last: ") || !strings.Contains(out, "cryptsetup is not installed") || !strings.Contains(out, "READY data") {
-		t.Errorf("without cryptsetup: %s", out)
+		b.Errorf("without cryptsetup: %s", out)
 	}
 	b.sh(m, "mv /usr/sbin/cryptsetup.away /usr/sbin/cryptsetup")
 	b.sh(m, "bootswain apply last; findmnt -n /srv/last")
@@ -97,7 +99,7 @@ func TestBadInput(t *testing.T) {
 // followed as a whole.
 func (b *bench) faultyLaunchData(m *lab.Machine, temp person, untouched []*lab.Volume) {
 	b.Helper()
-	must(b.T, m.Ready(b.ctx))
+	must(b, m.Ready(b.ctx))
 	blank := map[*lab.Volume]string{}
 	for _, v := range untouched {
 		blank[v] = b.hash(v)
@@ -135,9 +137,9 @@ func (b *bench) faultyLaunchData(m *lab.Machine, temp person, untouched []*lab.V
 // apply applies a document by hand and expects an exit status.
 func (b *bench) apply(m *lab.Machine, document string, code int) string {
 	b.Helper()
-	must(b.T, m.WriteFile(b.ctx, "/root/fixed.yaml", []byte(document), 0o600))
+	must(b, m.WriteFile(b.ctx, "/root/fixed.yaml", []byte(document), 0o600))
 	out, err := m.Run(b.ctx, "bootswain", "apply", "--from", "/root/fixed.yaml")
-	must(b.T, err)
+	must(b, err)
 	if out.Code != code {
 		b.Errorf("apply: exit status %d, want %d\n%s%s", out.Code, code, out.Stdout, out.Stderr)
 	}
@@ -147,6 +149,6 @@ func (b *bench) apply(m *lab.Machine, document string, code int) string {
 func (b *bench) hash(v *lab.Volume) string {
 	b.Helper()
 	h, err := v.Hash()
-	must(b.T, err)
+	must(b, err)
 	return h
 }

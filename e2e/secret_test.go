@@ -46,7 +46,7 @@ func (b *bench) noLeak(m *lab.Machine, when string) {
 	for place, script := range places {
 		search := fmt.Sprintf("exec 9<&0 </dev/null 2>/dev/null; { %s; } >/dev/shm/place; wc -c </dev/shm/place; grep -acF -f /dev/fd/9 /dev/shm/place; rm /dev/shm/place", script)
 		out, err := m.RunInput(b.ctx, patterns, "sh", "-c", search)
-		must(b.T, err)
+		must(b, err)
 		var size, hits int
 		if _, err := fmt.Sscan(out.Stdout, &size, &hits); err != nil || size == 0 {
 			b.Errorf("nothing to search in %s: %q, %v", place, out.Stdout, err)
@@ -80,7 +80,7 @@ func (b *bench) notOnDisk(m *lab.Machine, volumes []*lab.Volume) {
 		b.Fatalf("%v: %s", err, out)
 	}
 	f, err := os.Open(raw)
-	must(b.T, err)
+	must(b, err)
 	defer f.Close()
 	if b.everyByte(f, "the root disk", "AGE-SECRET-KEY-1") == 0 {
 		b.Error("the search is blind: it does not even find the image's identity on the root disk")
@@ -102,6 +102,6 @@ func (b *bench) everyByte(r io.ReaderAt, disk, text string) (found int) {
 		if err == io.EOF {
 			return found
 		}
-		must(b.T, err)
+		must(b, err)
 	}
 }

@@ -27,44 +27,44 @@ func TestTags(t *testing.T) {
 	for _, v := range v {
 		known := b.lab.EC2.Volume(v.ID)
 		if len(known.Attachments) != 1 || known.Attachments[0].Instance != m.ID || known.Attachments[0].State != "attached" {
-			t.Errorf("EC2 has %s at %+v", v, known.Attachments)
+			b.Errorf("EC2 has %s at %+v", v, known.Attachments)
 		}
 		if known.Tags[ebs.TagSet] == "" || known.Tags[ebs.TagSet] != set || known.Tags[ebs.TagCount] != "2" {
-			t.Errorf("%s carries the tags %v", v, known.Tags)
+			b.Errorf("%s carries the tags %v", v, known.Tags)
 		}
 	}
 	if luks := b.sh(m, "cryptsetup luksUUID /dev/md/data"); luks != set {
-		t.Errorf("the set is tagged %q, its header is %q", set, luks)
+		b.Errorf("the set is tagged %q, its header is %q", set, luks)
 	}
 
 	b.step("%s", b.sh(m, "bootswain down data --ec2"))
 	for _, v := range v {
 		if at := b.lab.EC2.Volume(v.ID).Attachments; len(at) > 0 {
-			t.Errorf("after down --ec2, EC2 has %s at %+v", v, at)
+			b.Errorf("after down --ec2, EC2 has %s at %+v", v, at)
 		}
 	}
 	if left := b.sh(m, "lsblk -ndo SERIAL"); strings.Contains(left, strings.TrimPrefix(v[0].ID, "vol-")) {
-		t.Errorf("after down --ec2 the guest has %s", left)
+		b.Errorf("after down --ec2 the guest has %s", left)
 	}
 	for _, v := range v {
 		tags := map[string]string{ebs.TagSet: "orders/1", ebs.TagCount: "2", ebs.TagRole: b.lab.EC2.Volume(v.ID).Tags[ebs.TagRole]}
-		must(t, second(b.lab.Snapshot(v, tags)))
+		must(b, second(b.lab.Snapshot(v, tags)))
 	}
 	b.soonReady(m, "up", "data")
 	if got := b.sh(m, "cat /srv/data/order"); got != "order 1" {
-		t.Errorf("after down and up: %q", got)
+		b.Errorf("after down and up: %q", got)
 	}
 
 	b.sh(m, "echo order 2 >/srv/data/order && bootswain down data --ec2")
 	restore := b.document("  data:\n    ebs: {restore: orders/1}\n    mount: /srv/data\n", "")
-	must(t, m.WriteFile(b.ctx, "/root/restore.yaml", restore, 0o600))
+	must(b, m.WriteFile(b.ctx, "/root/restore.yaml", restore, 0o600))
 	b.soonReady(m, "apply", "--from", "/root/restore.yaml")
 	if got := b.sh(m, "cat /srv/data/order"); got != "order 1" {
-		t.Errorf("restored: %q", got)
+		b.Errorf("restored: %q", got)
 	}
 	for _, v := range v {
 		if at := b.lab.EC2.Volume(v.ID).Attachments; len(at) > 0 {
-			t.Errorf("after the restore, EC2 has %s at %+v", v, at)
+			b.Errorf("after the restore, EC2 has %s at %+v", v, at)
 		}
 	}
 }
