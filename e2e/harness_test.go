@@ -56,7 +56,7 @@ func TestMain(m *testing.M) {
 func bake() (err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
-	if baked.plain, err = image.Base(ctx, os.Stderr); err != nil {
+	if baked.plain, err = image.Debian13.Base(ctx, os.Stderr); err != nil {
 		return err
 	}
 	if baked.deb, err = image.Deb(ctx, os.Stderr, ""); err != nil {

@@ -33,6 +33,8 @@ func (m *Machine) arguments() []string {
 		// With native hot-plug alone a volume can vanish without the guest
 		// being asked.
 		"-global", "ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off",
+		// By the maker of its firmware systemd knows an EC2 instance.
+		"-smbios", "type=0,vendor=Amazon EC2",
 		"-kernel", m.options.Image.Kernel, "-append", m.kernelLine(),
 		"-chardev", fmt.Sprintf("socket,id=monitor,fd=%d", fdMonitor), "-mon", "chardev=monitor,mode=control",
 		"-chardev", fmt.Sprintf("socket,id=console,fd=%d", fdConsole), "-serial", "chardev:console",

@@ -15,6 +15,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/feature/ec2/imds"
 	"github.com/aws/smithy-go/logging"
+
+	"bootswain/internal/imdsd"
 )
 
 // answerTimeout bounds one request as a whole, where ctx allows as much. The
@@ -29,10 +31,11 @@ type metadata struct {
 }
 
 func newMetadata(endpoint string) metadata {
-	last := &witness{transport: &http.Transport{ // no proxy: the address is link-local
+	direct := &http.Transport{ // no proxy: the address is link-local
 		MaxIdleConns:    1,
 		IdleConnTimeout: answerTimeout,
-	}}
+	}
+	last := &witness{transport: &imdsd.Transport{Direct: direct, Socket: imdsd.Socket}}
 	return metadata{last: last, client: imds.New(imds.Options{
 		Endpoint:          endpoint,
 		EnableFallback:    aws.FalseTernary, // an IMDSv1 answer may come from a proxy that was fooled

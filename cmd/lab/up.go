@@ -126,7 +126,7 @@ func readUserData(path string) ([]byte, error) {
 }
 
 func buildImage(ctx context.Context, log io.Writer, plain bool) (image.Image, error) {
-	base, err := image.Base(ctx, log)
+	base, err := image.Debian13.Base(ctx, log)
 	if err != nil || plain {
 		return base, err
 	}

@@ -12,15 +12,15 @@ import (
 	"strings"
 )
 
-// buildBase fills dir with tree, vmlinux and root.raw.
-func buildBase(ctx context.Context, log io.Writer, r recipe, dir string) error {
-	fmt.Fprintf(log, "image: building the base image %s (Debian %s; 1 to 3 minutes, once)\n", r.key(), suite)
+// build fills dir with tree, vmlinux and root.raw.
+func (s System) build(ctx context.Context, log io.Writer, r recipe, dir string) error {
+	fmt.Fprintf(log, "image: building the base image %s (Debian %s; 1 to 3 minutes, once)\n", r.key(), s.suite)
 	overlay := filepath.Join(dir, "overlay")
 	if err := os.CopyFS(overlay, recipeFiles); err != nil {
 		return err
 	}
 	tree := filepath.Join(dir, "tree")
-	if err := contained(ctx, log, dir, mmdebstrap(filepath.Join(overlay, "recipe"), tree, hostMirror(ctx))); err != nil {
+	if err := contained(ctx, log, dir, s.mmdebstrap(filepath.Join(overlay, "recipe"), tree, hostMirror(ctx))); err != nil {
 		return err
 	}
 	if err := os.RemoveAll(overlay); err != nil {
@@ -37,17 +37,18 @@ func buildBase(ctx context.Context, log io.Writer, r recipe, dir string) error {
 }
 
 // mmdebstrap is the command line that makes tree.
-func mmdebstrap(overlay, tree, mirror string) []string {
+func (s System) mmdebstrap(overlay, tree, mirror string) []string {
 	args := []string{
 		"mmdebstrap", "--mode=root", "--format=directory", "--variant=minbase", "--components=main",
-		"--include=" + strings.Join(packages, ","),
+		"--include=" + strings.Join(s.packages(), ","),
 		`--aptopt=APT::Install-Recommends "false"`,
+		`--aptopt=Acquire::Check-Valid-Until "false"`, // mirrors that stand still have sid's lists of some weeks ago
 		"--customize-hook=sh " + overlay + "/customize.sh " + overlay + ` "$1"`,
 	}
 	for _, path := range excluded {
 		args = append(args, "--dpkgopt=path-exclude="+path)
 	}
-	args = append(args, suite, tree)
+	args = append(args, s.suite, tree)
 	if mirror != "" {
 		args = append(args, mirror)
 	}

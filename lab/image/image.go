@@ -38,15 +38,15 @@ type Image struct {
 	key  string // names the cache entry
 }
 
-// Base returns the plain image, building it if the cache does not have it:
-// Debian 13 with MariaDB, sshd and the storage tools, without bootswain.
-// Progress goes to log.
-func Base(ctx context.Context, log io.Writer) (Image, error) {
-	r, err := baseRecipe()
+// Base returns the plain image, building it if the cache does not have it: a
+// database server, sshd and the storage tools, without bootswain. Progress goes
+// to log.
+func (s System) Base(ctx context.Context, log io.Writer) (Image, error) {
+	r, err := s.recipe()
 	if err != nil {
 		return Image{}, err
 	}
-	dir, err := cached(ctx, log, "base", r.key(), func(dir string) error { return buildBase(ctx, log, r, dir) })
+	dir, err := cached(ctx, log, s.suite, r.key(), func(dir string) error { return s.build(ctx, log, r, dir) })
 	if err != nil {
 		return Image{}, err
 	}

@@ -88,7 +88,7 @@ func BuildMicroTest(ctx context.Context, log io.Writer, pkg string) (Micro, erro
 	if out, err := build.CombinedOutput(); err != nil {
 		return Micro{}, fmt.Errorf("cannot build the tests of %s: %w\n%s", pkg, err, out)
 	}
-	base, err := Base(ctx, log)
+	base, err := Debian13.Base(ctx, log)
 	if err != nil {
 		return Micro{}, err
 	}

@@ -3,20 +3,31 @@ package image
 import (
 	"embed"
 	"io/fs"
+	"slices"
 	"strings"
 )
 
-// suite is the Debian release of every image.
-const suite = "trixie"
+// System is what a plain image holds.
+type System struct {
+	suite  string   // Debian's release
+	beside []string // packages beside those of every image
+}
 
-// packages beside Debian's essential ones. No initramfs tool: the cloud
-// kernel has NVMe and ext4 built in and finds its root alone.
+var (
+	// Debian13 has MariaDB.
+	Debian13 = System{suite: "trixie", beside: []string{"mariadb-server"}}
+	// Sid has MySQL, and systemd's own access to the metadata service, which can
+	// lock every other way to it (systemd-imdsd, since systemd 261).
+	Sid = System{suite: "sid", beside: []string{"mysql-server", "apparmor", "systemd-imds"}}
+)
+
+// packages beside Debian's essential ones. The cloud kernel has NVMe and ext4
+// built in and finds its root alone, without the initramfs that it comes with.
 var packages = []string{
 	"linux-image-cloud-amd64",
 	"systemd", "systemd-sysv", "udev", "dbus", "libpam-systemd",
 	"iproute2", "iputils-ping", "curl", "ca-certificates", "less", "procps", "kmod",
 	"openssh-server", "sudo",
-	"mariadb-server",
 	"mdadm", "cryptsetup-bin", "xfsprogs", "e2fsprogs",
 	"qemu-guest-agent", // the laboratory's own way in, for tests; no part of what is shown
 }
@@ -38,8 +49,8 @@ var bakeScript string
 // versions that Debian serves on the day.
 type recipe struct{ parts []string }
 
-func baseRecipe() (recipe, error) {
-	r := recipe{parts: []string{suite, strings.Join(packages, " "), strings.Join(excluded, " "), strings.Join(mke2fsArgs, " "), kernelAppend}}
+func (s System) recipe() (recipe, error) {
+	r := recipe{parts: []string{s.suite, strings.Join(s.packages(), " "), strings.Join(excluded, " "), strings.Join(mke2fsArgs, " "), kernelAppend}}
 	err := fs.WalkDir(recipeFiles, "recipe", func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			return err
@@ -50,5 +61,7 @@ func baseRecipe() (recipe, error) {
 	})
 	return r, err
 }
+
+func (s System) packages() []string { return append(slices.Clone(packages), s.beside...) }
 
 func (r recipe) key() string { return hash(r.parts...) }

@@ -21,11 +21,11 @@ func TestHashKeepsPartsApart(t *testing.T) {
 }
 
 func TestRecipeHoldsEveryFile(t *testing.T) {
-	r, err := baseRecipe()
+	r, err := Debian13.recipe()
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"recipe/customize.sh", "recipe/files/etc/mdadm/mdadm.conf", suite} {
+	for _, want := range []string{"recipe/customize.sh", "recipe/files/etc/mdadm/mdadm.conf", Debian13.suite} {
 		if !slices.Contains(r.parts, want) {
 			t.Errorf("%s is no part of the recipe, so a change of it would not be seen", want)
 		}
@@ -53,10 +53,10 @@ Debian|Debian|main|http://mirror.example/debian/
 }
 
 func TestMmdebstrapNamesAMirrorOnlyIfKnown(t *testing.T) {
-	if args := mmdebstrap("/overlay", "/tree", ""); args[len(args)-1] != "/tree" {
+	if args := Debian13.mmdebstrap("/overlay", "/tree", ""); args[len(args)-1] != "/tree" {
 		t.Errorf("got %q", args)
 	}
-	args := mmdebstrap("/overlay", "/tree", "http://mirror.example/debian/")
+	args := Debian13.mmdebstrap("/overlay", "/tree", "http://mirror.example/debian/")
 	if got := strings.Join(args[len(args)-3:], " "); got != "trixie /tree http://mirror.example/debian/" {
 		t.Errorf("got %q", got)
 	}
