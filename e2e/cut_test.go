@@ -10,13 +10,13 @@ import (
 	"bootswain/lab"
 )
 
-// TestCuts cuts the power at five moments of first boots. Each boot has a set
+// TestCuts cuts the power at three moments of first boots. Each boot has a set
 // of its own to make, beside those that earlier boots were cut in; at the end
 // all of them have converged without help. What was not flushed is lost or
 // kept as the seed says.
 func TestCuts(t *testing.T) {
 	b := open(t)
-	const cuts = 5
+	const cuts = 3
 	seed := uint64(time.Now().UnixNano())
 	random := rand.New(rand.NewPCG(seed, 1))
 	b.step("seed %d", seed)

@@ -34,7 +34,10 @@ import (
 const limit = 30 * time.Minute
 
 // noDatabase is for machines whose story has none: its start is half of a boot.
-const noDatabase = "systemd.mask=mariadb.service"
+const (
+	noDatabase = "systemd.mask=mariadb.service"
+	noMySQL    = "systemd.mask=mysql.service"
+)
 
 var baked struct {
 	plain, agent image.Image

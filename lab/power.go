@@ -34,6 +34,9 @@ func (m *Machine) PowerOn(ctx context.Context) error {
 	return nil
 }
 
+// SetAppend gives the kernel other parameters from the next PowerOn on.
+func (m *Machine) SetAppend(parameters string) { m.update(func() { m.options.Append = parameters }) }
+
 // run starts QEMU and listens to it.
 func (m *Machine) run() error {
 	monitor, theirMonitor, err1 := pair("monitor")

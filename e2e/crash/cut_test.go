@@ -20,7 +20,7 @@ import (
 func TestCuts(t *testing.T) {
 	site := newSite(t)
 	seed := setting(t, "BOOTSWAIN_SEED", uint64(time.Now().UnixNano()))
-	cuts := int(setting(t, "BOOTSWAIN_WHOLE_CUTS", 6))
+	cuts := int(setting(t, "BOOTSWAIN_WHOLE_CUTS", 8))
 	t.Logf("seed %d", seed)
 	random := rand.New(rand.NewPCG(seed, 2))
 	var before *set

@@ -1,0 +1,51 @@
+package e2e
+
+import (
+	"os"
+	"strings"
+	"testing"
+
+	"bootswain/lab"
+	"bootswain/lab/image"
+)
+
+// TestImdsd is a machine whose systemd has its own way to the metadata service
+// and has locked every other; then the same machine with all ways open.
+func TestImdsd(t *testing.T) {
+	b := open(t)
+	base, err := image.Sid.Base(b.ctx, os.Stderr)
+	must(b, err)
+	sid, err := image.Bake(b.ctx, os.Stderr, base, baked.deb)
+	must(b, err)
+	v := b.volumes(1, 320<<20)
+	const locked = " systemd.imds.network=locked"
+	m := b.start(lab.MachineOptions{
+		Image: sid, Append: noMySQL + locked, Volumes: v, PublicKeys: []string{b.owner.line},
+		UserData: b.document(b.stanzaFor(sid.Recipient, "data", "/srv/data", v...), ""),
+	})
+	b.ready(m)
+	if direct := b.sh(m, "curl -sS -m 10 http://169.254.169.254/latest/api/token -X PUT 2>&1 || true"); !strings.Contains(direct, "Permission denied") && !strings.Contains(direct, "ailed to connect") {
+		b.Errorf("the metadata service answers who asks it directly: %s", direct)
+	}
+	b.loggedIn(m)
+	b.sh(m, "echo kept > /srv/data/file")
+	b.step("through systemd-imdsd, locked")
+
+	must(b, m.Shutdown(b.ctx))
+	m.SetAppend(noMySQL)
+	must(b, m.PowerOn(b.ctx))
+	b.ready(m)
+	b.sh(m, "curl -sS -f -m 10 http://169.254.169.254/latest/api/token -X PUT -H 'X-aws-ec2-metadata-token-ttl-seconds: 60' && test -S /run/systemd/io.systemd.InstanceMetadata && grep kept /srv/data/file")
+	b.loggedIn(m)
+	b.step("through systemd-imdsd, open")
+}
+
+// loggedIn checks that the people of the story can log in.
+func (b *bench) loggedIn(m *lab.Machine) {
+	b.Helper()
+	for _, p := range []person{b.ops, b.owner} {
+		if out, err := m.SSH(b.ctx, p.name, p.signer, "true"); err != nil || out.Code != 0 {
+			b.Errorf("%s cannot log in: %+v, %v", p.name, out, err)
+		}
+	}
+}
