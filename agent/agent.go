@@ -49,6 +49,9 @@ type Agent struct {
 // New reads the image's configuration. It changes nothing.
 func New(out io.Writer, version string) (*Agent, error) {
 	config, err := loadConfig(configFile)
+	if err == nil {
+		err = config.useEndpoints()
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -90,7 +90,7 @@ func (a *Agent) chooseForPerson(ctx context.Context, asked orders, want spec.Vol
 		return choice{}, err
 	}
 	defer release()
-	return a.choose(ctx, a.cloud(asked.data), want, true)
+	return a.choose(ctx, a.cloud(ctx, asked.data), want, true)
 }
 
 // Plan prints what Apply would do next to the volumes, and does nothing.
@@ -129,7 +129,7 @@ type plannedVolume struct {
 // plan looks at a volume. The error is what stands in the way, once more.
 func (a *Agent) plan(ctx context.Context, asked orders, want spec.Volume) (plannedVolume, error) {
 	p := plannedVolume{Name: want.Name}
-	chosen, err := a.choose(ctx, a.cloud(asked.data), want, false)
+	chosen, err := a.choose(ctx, a.cloud(ctx, asked.data), want, false)
 	if err == nil {
 		host := *a.storage
 		host.Absent = chosen.said(nil).absent

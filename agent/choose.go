@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"bootswain/ebs"
+	"bootswain/internal/cloud"
 	"bootswain/internal/situation"
 	"bootswain/launch"
 	"bootswain/spec"
@@ -21,11 +22,16 @@ type choice struct {
 
 // cloud returns EC2 as this instance reaches it, or nil where it is not known
 // which instance this is.
-func (a *Agent) cloud(data launch.Data) *ebs.EC2 {
+func (a *Agent) cloud(ctx context.Context, data launch.Data) *ebs.EC2 {
 	if data.InstanceID == "" || data.Region == "" {
 		return nil
 	}
-	return ebs.Connect(data.Region, data.Zone, data.InstanceID, a.config.EC2.Endpoint)
+	account, err := cloud.Open(ctx, data.Region)
+	if err != nil {
+		a.say("EC2 cannot be asked: %v", err)
+		return nil
+	}
+	return ebs.Connect(account.In(data.Region), data.Zone, data.InstanceID)
 }
 
 // needsEC2 tells whether only EC2 knows which volumes are meant.
@@ -63,7 +69,7 @@ func (a *Agent) meant(ctx context.Context, name string) (spec.Volume, error) {
 	if err != nil || !needsEC2(want.EBS) {
 		return want, err
 	}
-	chosen, err := a.choose(ctx, a.cloud(asked.data), want, false)
+	chosen, err := a.choose(ctx, a.cloud(ctx, asked.data), want, false)
 	return chosen.want, err
 }
 

@@ -56,7 +56,7 @@ func newWorld(t *testing.T) *world {
 }
 
 func (w *world) account() *ebs.EC2 {
-	return w.cloud(launch.Data{InstanceID: here, Region: "eu-central-1", Zone: zone})
+	return w.cloud(w.t.Context(), launch.Data{InstanceID: here, Region: "eu-central-1", Zone: zone})
 }
 
 // Attach implements lab/ec2's Hardware.

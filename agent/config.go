@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"strings"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -21,15 +22,32 @@ type Config struct {
 		// used outside EC2.
 		File string `yaml:"file"`
 	} `yaml:"launch"`
-	EC2 struct {
-		// Endpoint is where EC2 is asked, "https://…"; the region's own if empty.
-		Endpoint string `yaml:"endpoint"`
-	} `yaml:"ec2"`
+	AWS struct {
+		// Endpoints are where services are asked, by their name: "ec2", "kms",
+		// "https://…". The region's own are asked for others. AWS's environment
+		// variables go before them.
+		Endpoints map[string]string `yaml:"endpoints"`
+	} `yaml:"aws"`
 	Health struct {
 		// Listen is where health answers unless the launch data says
 		// otherwise; the socket unit's own address if empty.
 		Listen string `yaml:"listen"`
 	} `yaml:"health"`
+}
+
+// useEndpoints has Amazon's SDK ask where the configuration says, in this
+// process and in those that it starts.
+func (c Config) useEndpoints() error {
+	for service, url := range c.AWS.Endpoints {
+		name := "AWS_ENDPOINT_URL_" + strings.ToUpper(strings.NewReplacer("-", "_", " ", "_").Replace(service))
+		if os.Getenv(name) != "" {
+			continue
+		}
+		if err := os.Setenv(name, url); err != nil {
+			return fmt.Errorf("cannot use aws.endpoints.%s: %w", service, err)
+		}
+	}
+	return nil
 }
 
 func loadConfig(path string) (Config, error) {

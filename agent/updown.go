@@ -78,7 +78,7 @@ func (a *Agent) detach(ctx context.Context, asked orders, want spec.Volume) erro
 		return err
 	}
 	defer release()
-	c := a.cloud(asked.data)
+	c := a.cloud(ctx, asked.data)
 	if c == nil {
 		return fmt.Errorf("cannot detach %s: nobody said which instance this is", want.Name)
 	}

@@ -1,24 +1,12 @@
 package ebs
 
 import (
-	"cmp"
 	"context"
-	"net/http"
-	"os"
 	"sync"
-	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/aws/retry"
-	"github.com/aws/aws-sdk-go-v2/credentials/ec2rolecreds"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
-	"github.com/aws/smithy-go/logging"
-)
 
-const (
-	callTimeout = 10 * time.Second // one request to EC2 with its repetitions, and one for credentials
-	attempts    = 3                // of one request; whoever asks tries again later anyway
-	maxBackoff  = 2 * time.Second  // between attempts
+	"bootswain/internal/cloud"
 )
 
 // EC2 is the cloud's knowledge of volumes, and its power to attach them, as one
@@ -28,8 +16,8 @@ type EC2 struct {
 	Instance string // "i-0…", this one
 	Zone     string // its availability zone
 
+	account *cloud.Account
 	api     api
-	timeout time.Duration
 
 	mu   sync.Mutex
 	took map[string]bool // volumes that were attached for sets that are not complete yet
@@ -46,37 +34,17 @@ type api interface {
 	DetachVolume(context.Context, *ec2.DetachVolumeInput, ...func(*ec2.Options)) (*ec2.DetachVolumeOutput, error)
 }
 
-// Connect returns EC2 as an instance in this region and zone reaches it, with
-// the credentials of its role. The endpoint is the region's unless one is given,
-// or AWS_ENDPOINT_URL_EC2 is set, as for Amazon's own tools. It asks nobody yet.
-func Connect(region, zone, instance, endpoint string) *EC2 {
-	o := ec2.Options{
-		Region:      region,
-		Credentials: aws.NewCredentialsCache(roleCredentials{ec2rolecreds.New()}),
-		HTTPClient:  &http.Client{},
-		Logger:      logging.Nop{},
-		Retryer: retry.NewStandard(func(o *retry.StandardOptions) {
-			o.MaxAttempts, o.MaxBackoff = attempts, maxBackoff
-		}),
-	}
-	if endpoint = cmp.Or(os.Getenv("AWS_ENDPOINT_URL_EC2"), endpoint); endpoint != "" {
-		o.BaseEndpoint = aws.String(endpoint)
-	}
-	return newEC2(ec2.New(o), zone, instance)
-}
-
-func newEC2(a api, zone, instance string) *EC2 {
-	return &EC2{Instance: instance, Zone: zone, api: a, timeout: callTimeout, took: map[string]bool{}}
+// Connect returns EC2 as an instance in this zone of the account's region
+// reaches it. It asks nobody yet.
+func Connect(account *cloud.Account, zone, instance string) *EC2 {
+	return &EC2{Instance: instance, Zone: zone, account: account, api: ec2.NewFromConfig(account.Config), took: map[string]bool{}}
 }
 
 // call makes one request, bounded in time, and explains its failure.
 func call[In, Out any](ctx context.Context, c *EC2, action string, do func(context.Context, *In, ...func(*ec2.Options)) (*Out, error), in *In) (*Out, error) {
-	began := time.Now()
-	bounded, cancel := context.WithTimeout(ctx, c.timeout)
-	defer cancel()
-	out, err := do(bounded, in)
+	out, err := cloud.Ask(ctx, c.account, "ec2", action, do, in)
 	if err != nil {
-		return nil, explain(action, time.Since(began), err)
+		return nil, explain(cloud.Of(err))
 	}
 	return out, nil
 }

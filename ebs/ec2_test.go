@@ -11,11 +11,11 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	"github.com/aws/smithy-go/logging"
 
+	"bootswain/internal/cloud"
 	"bootswain/internal/situation"
-	cloud "bootswain/lab/ec2"
+	labec2 "bootswain/lab/ec2"
 	labimds "bootswain/lab/imds"
 )
 
@@ -23,13 +23,13 @@ const zone = "eu-central-1a"
 
 // account is EC2 in this process, asked over HTTP with the SDK.
 type account struct {
-	*cloud.Server
+	*labec2.Server
 	t   *testing.T
 	web *httptest.Server
 }
 
 func newAccount(t *testing.T) account {
-	s := cloud.New(nil)
+	s := labec2.New(nil)
 	web := httptest.NewServer(s)
 	t.Cleanup(web.Close)
 	return account{s, t, web}
@@ -37,12 +37,12 @@ func newAccount(t *testing.T) account {
 
 // instance starts an instance and returns EC2 as it sees it.
 func (a account) instance(id string, through http.RoundTripper) *EC2 {
-	a.SetInstance(cloud.Instance{ID: id, Zone: zone})
-	return newEC2(ec2.New(ec2.Options{
-		Region: "eu-central-1", BaseEndpoint: aws.String(a.web.URL), Logger: logging.Nop{}, Retryer: aws.NopRetryer{},
+	a.SetInstance(labec2.Instance{ID: id, Zone: zone})
+	return Connect(&cloud.Account{Config: aws.Config{
+		Region: "eu-central-1", BaseEndpoint: aws.String(a.web.URL), Logger: logging.Nop{}, Retryer: func() aws.Retryer { return aws.NopRetryer{} },
 		HTTPClient:  &http.Client{Transport: through},
 		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) { return a.keys(id), nil }),
-	}), zone, id)
+	}}, zone, id)
 }
 
 func (a account) keys(id string) aws.Credentials {
@@ -56,7 +56,7 @@ var orders = map[string]string{"set": "orders"}
 func (a account) set(n int) (ids []string) {
 	for i := range n {
 		id := fmt.Sprintf("vol-%017x", i+1)
-		a.AddVolume(cloud.Volume{ID: id, Zone: zone, Size: 1, Tags: orders})
+		a.AddVolume(labec2.Volume{ID: id, Zone: zone, Size: 1, Tags: orders})
 		ids = append(ids, id)
 	}
 	return ids
@@ -99,11 +99,11 @@ func sentence(t *testing.T, err error) string {
 
 func TestClaim(t *testing.T) {
 	a := newAccount(t)
-	a.SetFault(cloud.Fault{Page: 2})
+	a.SetFault(labec2.Fault{Page: 2})
 	ids := a.set(5)
-	a.AddVolume(cloud.Volume{ID: "vol-0ffffffffffffffff", Zone: zone, Size: 1, Tags: map[string]string{"set": "ordersx"}})
+	a.AddVolume(labec2.Volume{ID: "vol-0ffffffffffffffff", Zone: zone, Size: 1, Tags: map[string]string{"set": "ordersx"}})
 	c := a.instance("i-0a", nil)
-	a.AddVolume(cloud.Volume{ID: "vol-00000000000000099", Zone: zone, Size: 1, Attachments: []cloud.Attachment{{Instance: "i-0a", Device: "xvdf"}}})
+	a.AddVolume(labec2.Volume{ID: "vol-00000000000000099", Zone: zone, Size: 1, Attachments: []labec2.Attachment{{Instance: "i-0a", Device: "xvdf"}}})
 	for range 2 { // the second finds all done
 		if err := take(t.Context(), c, 5); err != nil {
 			t.Fatal(err)
@@ -125,20 +125,20 @@ func TestClaimWords(t *testing.T) {
 	}{
 		{"too few", func(a account, ids []string) { a.RemoveVolume(ids[0]) }, "WAITING 1 of 2 volumes with tags set=orders exist."},
 		{"another zone", func(a account, ids []string) {
-			a.AddVolume(cloud.Volume{ID: ids[1], Zone: "eu-central-1b", Tags: orders})
+			a.AddVolume(labec2.Volume{ID: ids[1], Zone: "eu-central-1b", Tags: orders})
 		},
 			"WAITING 1 of 2 volumes with tags set=orders are in eu-central-1a, where this instance is; vol-00000000000000002 is in eu-central-1b."},
 		{"too many", func(a account, _ []string) { a.set(3) },
 			"REFUSED 3 volumes carry the tags set=orders, and 2 are asked for: vol-00000000000000001, vol-00000000000000002, vol-00000000000000003; nothing attached."},
 		{"Multi-Attach", func(a account, ids []string) {
-			a.AddVolume(cloud.Volume{ID: ids[1], Zone: zone, Tags: orders, MultiAttach: true})
+			a.AddVolume(labec2.Volume{ID: ids[1], Zone: zone, Tags: orders, MultiAttach: true})
 		},
 			"REFUSED vol-00000000000000002 is Multi-Attach: EC2 would let two instances write to it at once; not attached."},
-		{"throttled", func(a account, _ []string) { a.SetFault(cloud.Fault{Throttle: []string{"*"}}) }, "WAITING EC2 throttles DescribeVolumes (RequestLimitExceeded)."},
-		{"denied", func(a account, _ []string) { a.SetFault(cloud.Fault{Denied: []string{"AttachVolume"}}) }, "WAITING EC2 denied AttachVolume to role db-prod (UnauthorizedOperation)."},
-		{"slow", func(a account, _ []string) { a.SetFault(cloud.Fault{Silent: true}) }, "WAITING EC2 did not answer DescribeVolumes in 0 s."},
-		{"hangs up", func(a account, _ []string) { a.SetFault(cloud.Fault{Refuse: true}) }, "WAITING EC2 gave no usable answer to DescribeVolumes: EOF."},
-		{"not there", func(a account, _ []string) { a.web.Close() }, "WAITING EC2 cannot be reached for DescribeVolumes."},
+		{"throttled", func(a account, _ []string) { a.SetFault(labec2.Fault{Throttle: []string{"*"}}) }, "WAITING EC2 throttles DescribeVolumes (RequestLimitExceeded)."},
+		{"denied", func(a account, _ []string) { a.SetFault(labec2.Fault{Denied: []string{"AttachVolume"}}) }, "WAITING EC2 denied AttachVolume to role db-prod (UnauthorizedOperation)."},
+		{"slow", func(a account, _ []string) { a.SetFault(labec2.Fault{Silent: true}) }, "WAITING EC2 did not answer DescribeVolumes in 0 s."},
+		{"hangs up", func(a account, _ []string) { a.SetFault(labec2.Fault{Refuse: true}) }, "WAITING EC2 gave no usable answer to DescribeVolumes: EOF."},
+		{"not there", func(a account, _ []string) { a.web.Close() }, "WAITING EC2 cannot be reached for DescribeVolumes: connection refused."},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -146,7 +146,7 @@ func TestClaimWords(t *testing.T) {
 			ids := a.set(2)
 			c := a.instance("i-0a", nil)
 			if tt.name == "slow" {
-				c.timeout = 50 * time.Millisecond
+				c.account = c.account.Bounded(50 * time.Millisecond)
 			}
 			tt.prepare(a, ids)
 			if got := sentence(t, take(t.Context(), c, 2)); got != tt.want {
@@ -168,7 +168,7 @@ func TestNotByChance(t *testing.T) {
 	if err := take(t.Context(), c, 2); err != nil {
 		t.Fatal(err)
 	}
-	a.AddVolume(cloud.Volume{ID: "vol-00000000000000000", Zone: zone, Tags: orders})
+	a.AddVolume(labec2.Volume{ID: "vol-00000000000000000", Zone: zone, Tags: orders})
 	set, err := c.Find(t.Context(), orders, 2)
 	if err != nil || fmt.Sprint(ids(set)) != "[vol-00000000000000001 vol-00000000000000002]" {
 		t.Errorf("%v, %v", ids(set), err)
@@ -189,15 +189,15 @@ func TestThrottledMidway(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.mark(vols[0], true) // as if the set's second request had not been answered
-	a.SetFault(cloud.Fault{Throttle: []string{"AttachVolume"}})
+	a.SetFault(labec2.Fault{Throttle: []string{"AttachVolume"}})
 	if got := sentence(t, take(t.Context(), c, 3)); got != "WAITING EC2 throttles AttachVolume (RequestLimitExceeded)." {
 		t.Error(got)
 	}
 	if got := fmt.Sprint(a.holders(vols)); got != "[i-0a  ]" {
 		t.Errorf("throttled: attached to %s", got)
 	}
-	a.SetFault(cloud.Fault{})
-	a.AddVolume(cloud.Volume{ID: vols[2], Zone: zone, Tags: orders, Attachments: []cloud.Attachment{{Instance: "i-0b", Device: "/dev/sdf"}}})
+	a.SetFault(labec2.Fault{})
+	a.AddVolume(labec2.Volume{ID: vols[2], Zone: zone, Tags: orders, Attachments: []labec2.Attachment{{Instance: "i-0b", Device: "/dev/sdf"}}})
 	if err := take(t.Context(), c, 3); err != nil {
 		t.Fatal(err)
 	}
@@ -209,11 +209,11 @@ func TestThrottledMidway(t *testing.T) {
 func TestWhere(t *testing.T) {
 	a := newAccount(t)
 	c := a.instance("i-0a", nil)
-	a.SetInstance(cloud.Instance{ID: "i-0old", Zone: zone, State: "shutting-down"})
-	at := func(i, state string) []cloud.Attachment {
-		return []cloud.Attachment{{Instance: i, Device: "/dev/sdf", State: state}}
+	a.SetInstance(labec2.Instance{ID: "i-0old", Zone: zone, State: "shutting-down"})
+	at := func(i, state string) []labec2.Attachment {
+		return []labec2.Attachment{{Instance: i, Device: "/dev/sdf", State: state}}
 	}
-	for _, v := range []cloud.Volume{
+	for _, v := range []labec2.Volume{
 		{ID: "vol-1", Zone: zone, Attachments: at("i-0old", "attached")},
 		{ID: "vol-2", Zone: zone, Attachments: at("i-0old", "detaching")},
 		{ID: "vol-3", Zone: zone},
@@ -244,7 +244,7 @@ func TestRestore(t *testing.T) {
 	c := a.instance("i-0a", nil)
 	const set = "orders-db/2026-11-21T03:00Z"
 	add := func(id, role, count string) {
-		a.AddSnapshot(cloud.Snapshot{ID: id, Size: 4, Tags: map[string]string{TagSet: set, TagRole: role, TagCount: count}})
+		a.AddSnapshot(labec2.Snapshot{ID: id, Size: 4, Tags: map[string]string{TagSet: set, TagRole: role, TagCount: count}})
 	}
 	_, err := c.Restore(t.Context(), set)
 	if got := sentence(t, err); got != "WAITING no snapshot carries the tag bootswain:set="+set+"." {
@@ -333,12 +333,17 @@ func TestRole(t *testing.T) {
 	web := httptest.NewServer(service)
 	t.Cleanup(web.Close)
 	t.Setenv("AWS_EC2_METADATA_SERVICE_ENDPOINT", web.URL)
-	c := Connect("eu-central-1", zone, "i-0a", a.web.URL)
-	_, err := c.Volumes(t.Context(), []string{"vol-1"})
+	t.Setenv("AWS_ENDPOINT_URL_EC2", a.web.URL)
+	account, err := cloud.Open(t.Context(), "eu-central-1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := Connect(account, zone, "i-0a")
+	_, err = c.Volumes(t.Context(), []string{"vol-1"})
 	if got := sentence(t, err); got != "WAITING EC2 cannot be asked: this instance has no role." || !errors.Is(err, ErrNoRole) {
 		t.Errorf("%s (%v)", got, err)
 	}
-	a.AddVolume(cloud.Volume{ID: "vol-1", Zone: zone, Snapshot: "snap-1"})
+	a.AddVolume(labec2.Volume{ID: "vol-1", Zone: zone, Snapshot: "snap-1"})
 	service.SetRole("db-prod", a.Credentials("i-0a", "db-prod").JSON())
 	got, err := c.Volumes(t.Context(), []string{"vol-1"})
 	if err != nil || len(got) != 1 || got[0].Snapshot != "snap-1" {

@@ -29,8 +29,11 @@ rm root/usr/sbin/policy-rc.d
 
 mkdir -p root/etc/bootswain
 install -m 0600 -o root -g root identity root/etc/bootswain/identity
-# Where the laboratory answers for EC2.
-printf '\nec2:\n  endpoint: http://169.254.169.251\n' >>root/etc/bootswain/bootswain.yaml
+# Where the laboratory answers for AWS.
+printf '\naws:\n  endpoints:\n' >>root/etc/bootswain/bootswain.yaml
+for service in ec2 kms secretsmanager ssm; do
+	printf '    %s: http://169.254.169.251\n' "$service" >>root/etc/bootswain/bootswain.yaml
+done
 
 umount root/run root/proc root
 kill "$daemon"
