@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 
 	"bootswain/ebs"
 	"bootswain/internal/cloud"
@@ -114,13 +113,8 @@ func (a *Agent) attachedSet(ctx context.Context, want spec.Volume) []string {
 
 // missing returns those of the volumes that the kernel does not show.
 func (a *Agent) missing(ids []string) []string {
-	devices, err := a.storage.EBS.Devices()
-	if err != nil {
-		return nil // whoever looks at the volume will say so
-	}
-	return slices.DeleteFunc(slices.Clone(ids), func(id string) bool {
-		return slices.ContainsFunc(devices, func(d ebs.Device) bool { return d.VolumeID == id })
-	})
+	chosen, _ := a.storage.EBS.Choose(ids, nil) // whoever looks at the volume will say what is wrong
+	return chosen.Missing
 }
 
 // subject gives a situation the name of the volume that it is about.

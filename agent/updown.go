@@ -7,7 +7,6 @@ import (
 	"strings"
 	"time"
 
-	"bootswain/ebs"
 	"bootswain/health"
 	"bootswain/spec"
 	"bootswain/volume"
@@ -106,13 +105,12 @@ func (a *Agent) volumeIDs(want spec.EBS) ([]string, error) {
 	if len(want.Devices) == 0 {
 		return want.IDs, nil
 	}
-	devices, err := a.storage.EBS.Devices()
-	if err != nil {
-		return nil, err
+	chosen, err := a.storage.EBS.Choose(nil, want.Devices)
+	if err == nil {
+		err = chosen.Conflict
 	}
-	found, _, err := ebs.Select(devices, nil, want.Devices)
 	var ids []string
-	for _, d := range found {
+	for _, d := range chosen.Devices {
 		ids = append(ids, d.VolumeID)
 	}
 	return ids, err

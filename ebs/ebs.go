@@ -35,19 +35,17 @@ type Host struct {
 
 // Device is an EBS volume, or a disk of instance storage, as the kernel shows it.
 type Device struct {
-	VolumeID      string   // "vol-0a1b…"; of instance storage its serial, "AWS22D9…"
-	Name          string   // the kernel's name, "nvme1n1"
-	Path          string   // device node, "/dev/nvme1n1"
-	Number        string   // "major:minor"
-	Model         string   // "Amazon Elastic Block Store"
-	Serial        string   // as the controller gives it, "vol0a1b…"
-	RequestedName string   // device name asked for when it was attached, "/dev/sdf"; "" where the controller does not tell
-	NameErr       error    // why RequestedName could not be asked for; nil where there is just none
-	Size          int64    // bytes
-	Diskseq       uint64   // grows with every disk the kernel meets; 0 before Linux 5.15
-	ReadOnly      bool     // the kernel refuses writes
-	Holders       []string // kernel names of the md and dm devices on it
-	Partitions    []string // kernel names of its partitions
+	VolumeID   string   // "vol-0a1b…"; of instance storage its serial, "AWS22D9…"
+	Name       string   // the kernel's name, "nvme1n1"
+	Path       string   // device node, "/dev/nvme1n1"
+	Number     string   // "major:minor"
+	Model      string   // "Amazon Elastic Block Store"
+	Serial     string   // as the controller gives it, "vol0a1b…"
+	Size       int64    // bytes
+	Diskseq    uint64   // grows with every disk the kernel meets; 0 before Linux 5.15
+	ReadOnly   bool     // the kernel refuses writes
+	Holders    []string // kernel names of the md and dm devices on it
+	Partitions []string // kernel names of its partitions
 }
 
 // instanceStore is the model of disks that lose their content when the
@@ -75,18 +73,45 @@ func VolumeID(serial string) string {
 // Devices returns the attached EBS volumes in the order of their kernel names.
 // It leaves out instance store, disks whose serial is no volume id, partitions,
 // and the hidden paths behind a multipath device, which carry the same serial.
-func (h Host) Devices() ([]Device, error) { return h.disks(false) }
+// It asks none under which name it was attached.
+func (h Host) Devices() ([]Device, error) {
+	return h.volumes(func(string) bool { return true })
+}
+
+// volumes returns the attached EBS volumes that are wanted by their ids. Of the
+// others it reads the serial and nothing else.
+func (h Host) volumes(wanted func(id string) bool) ([]Device, error) {
+	return h.disks(func(name, serial string) (*Device, error) {
+		id := VolumeID(serial)
+		if id == "" || !wanted(id) {
+			return nil, nil
+		}
+		d, err := h.device(name, serial)
+		if d == nil || d.Model == instanceStore {
+			return nil, err
+		}
+		d.VolumeID = id
+		return d, err
+	})
+}
 
 // InstanceStore returns the disks of instance storage in the order of their
 // serials, which stay the same for as long as the machine has these disks.
 func (h Host) InstanceStore() ([]Device, error) {
-	devs, err := h.disks(true)
+	devs, err := h.disks(func(name, serial string) (*Device, error) {
+		d, err := h.device(name, serial)
+		if d == nil || d.Model != instanceStore && !storeSerial.MatchString(serial) {
+			return nil, err
+		}
+		d.VolumeID = serial
+		return d, err
+	})
 	slices.SortFunc(devs, func(a, b Device) int { return strings.Compare(a.Serial, b.Serial) })
 	return devs, err
 }
 
-// disks returns the volumes, or else the disks of instance storage.
-func (h Host) disks(store bool) ([]Device, error) {
+// disks returns what look makes of each NVMe disk; nil leaves it out.
+func (h Host) disks(look func(name, serial string) (*Device, error)) ([]Device, error) {
 	entries, err := os.ReadDir(filepath.Join(h.Sys, "block"))
 	if err != nil {
 		return nil, fmt.Errorf("cannot list block devices: %w", err)
@@ -96,7 +121,11 @@ func (h Host) disks(store bool) ([]Device, error) {
 		if !namespace.MatchString(e.Name()) {
 			continue
 		}
-		d, err := h.device(e.Name(), store)
+		var d *Device
+		serial, err := attribute(h.dir(e.Name()), "device/serial")
+		if err == nil {
+			d, err = look(e.Name(), serial)
+		}
 		switch {
 		case gone(err):
 			continue
@@ -110,35 +139,24 @@ func (h Host) disks(store bool) ([]Device, error) {
 	return devs, nil
 }
 
+func (h Host) dir(name string) string { return filepath.Join(h.Sys, "block", name) }
+
 // gone tells whether err says that a device went away: its directory in sysfs
 // is missing, or its attributes answer so.
 func gone(err error) bool {
 	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENODEV) || errors.Is(err, syscall.ENXIO)
 }
 
-// device returns the volume, or else the disk of instance storage, of the given
-// kernel name, or nil if it is none.
-func (h Host) device(name string, store bool) (*Device, error) {
-	dir := filepath.Join(h.Sys, "block", name)
+// device reads the attributes of a disk, or returns nil for a hidden one.
+func (h Host) device(name, serial string) (*Device, error) {
+	dir := h.dir(name)
 	if hidden, err := number(dir, "hidden"); err != nil || hidden == 1 {
 		return nil, err
 	}
-	d := &Device{Name: name, Path: filepath.Join(h.Dev, name)}
+	d := &Device{Name: name, Path: filepath.Join(h.Dev, name), Serial: serial}
 	var err error
-	if d.Serial, err = attribute(dir, "device/serial"); err != nil {
-		return nil, err
-	}
 	if d.Model, err = attribute(dir, "device/model"); err != nil {
 		return nil, err
-	}
-	if store != (d.Model == instanceStore || storeSerial.MatchString(d.Serial)) {
-		return nil, nil
-	}
-	if d.VolumeID = VolumeID(d.Serial); store {
-		d.VolumeID = d.Serial
-	}
-	if d.VolumeID == "" {
-		return nil, nil
 	}
 	if d.Number, err = attribute(dir, "dev"); err != nil {
 		return nil, err
@@ -156,13 +174,8 @@ func (h Host) device(name string, store bool) (*Device, error) {
 		return nil, err
 	}
 	d.ReadOnly = ro == 1
-	if d.Holders, d.Partitions, err = users(dir); err != nil {
-		return nil, err
-	}
-	if !store {
-		d.RequestedName, d.NameErr = h.requestedName(d.Path)
-	}
-	return d, nil
+	d.Holders, d.Partitions, err = users(dir)
+	return d, err
 }
 
 // users returns what stands on a disk: its holders and its partitions.
@@ -174,12 +187,14 @@ func users(dir string) (holders, partitions []string, err error) {
 	for _, e := range entries {
 		holders = append(holders, e.Name())
 	}
-	marks, err := filepath.Glob(filepath.Join(dir, "*", "partition"))
+	entries, err = os.ReadDir(dir)
 	if err != nil {
 		return nil, nil, err
 	}
-	for _, m := range marks {
-		partitions = append(partitions, filepath.Base(filepath.Dir(m)))
+	for _, e := range entries {
+		if strings.HasPrefix(e.Name(), filepath.Base(dir)) { // "nvme1n1p1" in "nvme1n1"
+			partitions = append(partitions, e.Name())
+		}
 	}
 	return holders, partitions, nil
 }

@@ -1,7 +1,6 @@
 package ebs
 
 import (
-	"errors"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -44,8 +43,7 @@ func sysfs(t *testing.T, disks map[string]disk) Host {
 			must(t, os.WriteFile(full, []byte(content), 0o644))
 		}
 	}
-	noName := func(string) ([]byte, error) { return make([]byte, pageBytes), nil }
-	return Host{Sys: sys, Dev: "/dev", Identify: noName}
+	return Host{Sys: sys, Dev: "/dev"}
 }
 
 func must(t *testing.T, err error) {
@@ -66,12 +64,6 @@ func TestInstanceStore(t *testing.T) {
 		"nvme2n1": store("AWS11AA22BB33CC44DD5", "QEMU NVMe Ctrl"), // as the laboratory gives it
 		"nvme3n1": store("AWS too short", "QEMU NVMe Ctrl"),
 	})
-	h.Identify = func(path string) ([]byte, error) {
-		if path != "/dev/nvme0n1" {
-			t.Errorf("%s was asked for a device name that it cannot have", path)
-		}
-		return make([]byte, pageBytes), nil
-	}
 	got, err := h.InstanceStore()
 	if err != nil || len(got) != 2 || got[0].VolumeID != "AWS11AA22BB33CC44DD5" || got[1].Path != "/dev/nvme1n1" || got[1].VolumeID != got[1].Serial {
 		t.Errorf("InstanceStore() = %+v, %v", got, err)
@@ -141,24 +133,6 @@ func TestDevicesErrors(t *testing.T) {
 	wantError(t, err, "cannot list block devices")
 	_, err = sysfs(t, map[string]disk{"nvme1n1": ebsDisk("vol0a1b2c3d", "259:1", "1").with("size", "many\n")}).Devices()
 	wantError(t, err, `cannot read what nvme1n1 is: attribute size is "many", not a number`)
-}
-
-func TestRequestedNames(t *testing.T) {
-	h := sysfs(t, map[string]disk{"nvme1n1": ebsDisk("vol0a1b2c3d", "259:1", "1"), "nvme2n1": ebsDisk("vol0b1b2c3d", "259:2", "2")})
-	h.Identify = func(path string) ([]byte, error) {
-		if path == "/dev/nvme2n1" {
-			return nil, errors.New("Inappropriate ioctl for device")
-		}
-		return identifyPage(vendorAmazon, "sdf"), nil
-	}
-	devs, err := h.Devices()
-	if err != nil || len(devs) != 2 {
-		t.Fatalf("Devices() = %v, %v", devs, err)
-	}
-	if devs[0].RequestedName != "/dev/sdf" || devs[0].NameErr != nil {
-		t.Errorf("first name is %q, %v", devs[0].RequestedName, devs[0].NameErr)
-	}
-	wantError(t, devs[1].NameErr, "cannot ask /dev/nvme2n1 for its device name: Inappropriate ioctl")
 }
 
 func TestRecheck(t *testing.T) {

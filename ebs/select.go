@@ -6,44 +6,67 @@ import (
 	"strings"
 )
 
-// Select picks devices by volume ids, then by requested device names ("sdf" and
-// "/dev/sdf" are one), and returns them in the asked order with the ids and
-// names for which there is none.
+// Choice is what became of a wish for volumes.
+type Choice struct {
+	Devices  []Device // in the asked order
+	Missing  []string // ids and names for which there is no device
+	Conflict error    // why the choice is not plain; then nothing is chosen
+	Nameless error    // why a device did not say its name; one of the missing may be that
+}
+
+// Choose picks volumes by their ids, then by the device names that they were
+// attached under ("sdf" and "/dev/sdf" are one). Only where names are asked for
+// does it ask the controllers.
 //
 // Every choice must be plain: two devices with the same id or name, or two
-// wishes for one device, are an error that names them.
-func Select(devs []Device, ids, names []string) (found []Device, missing []string, err error) {
-	pick := func(want string, is func(Device) bool) error {
-		var hits []Device
-		for _, d := range devs {
-			if is(d) {
-				hits = append(hits, d)
-			}
-		}
-		switch {
-		case len(hits) == 0:
-			missing = append(missing, want)
-			return nil
-		case len(hits) > 1:
-			return fmt.Errorf("%s is %d devices at once: %s", want, len(hits), paths(hits))
-		}
-		if slices.ContainsFunc(found, func(d Device) bool { return d.Path == hits[0].Path }) {
-			return fmt.Errorf("%s (%s) is asked for twice", hits[0].VolumeID, hits[0].Path)
-		}
-		found = append(found, hits[0])
-		return nil
+// wishes for one device, are a conflict.
+func (h Host) Choose(ids, names []string) (Choice, error) {
+	devices, err := h.volumes(func(id string) bool { return len(names) > 0 || slices.Contains(ids, id) })
+	if err != nil {
+		return Choice{}, err
 	}
+	var c Choice
 	for _, id := range ids {
-		if err := pick(id, func(d Device) bool { return d.VolumeID == id }); err != nil {
-			return nil, nil, err
+		c.pick(id, devices, func(d Device) bool { return d.VolumeID == id })
+	}
+	if len(names) == 0 {
+		return c, nil
+	}
+	called := map[string]string{} // by path
+	var nameless error
+	for _, d := range devices {
+		if called[d.Path], err = h.requestedName(d.Path); err != nil && nameless == nil {
+			nameless = fmt.Errorf("%s (%s) does not tell which device name it was attached under: %w", d.VolumeID, d.Path, err)
 		}
 	}
 	for _, name := range names {
-		if err := pick(name, func(d Device) bool { return d.RequestedName == deviceName(name) }); err != nil {
-			return nil, nil, err
+		c.pick(name, devices, func(d Device) bool { return called[d.Path] == deviceName(name) })
+	}
+	if len(c.Missing) > 0 {
+		c.Nameless = nameless
+	}
+	return c, nil
+}
+
+// pick adds the one device that is wanted.
+func (c *Choice) pick(want string, devices []Device, is func(Device) bool) {
+	var hits []Device
+	for _, d := range devices {
+		if is(d) {
+			hits = append(hits, d)
 		}
 	}
-	return found, missing, nil
+	switch {
+	case c.Conflict != nil:
+	case len(hits) == 0:
+		c.Missing = append(c.Missing, want)
+	case len(hits) > 1:
+		*c = Choice{Conflict: fmt.Errorf("%s is %d devices at once: %s", want, len(hits), paths(hits))}
+	case slices.ContainsFunc(c.Devices, func(d Device) bool { return d.Path == hits[0].Path }):
+		*c = Choice{Conflict: fmt.Errorf("%s (%s) is asked for twice", hits[0].VolumeID, hits[0].Path)}
+	default:
+		c.Devices = append(c.Devices, hits[0])
+	}
 }
 
 func paths(devs []Device) string {

@@ -65,21 +65,19 @@ func (w *work) observe(ctx context.Context, want spec.Volume) (State, error) {
 
 // chooseEBS finds the EBS volumes that are asked for.
 func (w *work) chooseEBS(s *State, want spec.Volume) error {
-	all, err := w.host.EBS.Devices()
+	chosen, err := w.host.EBS.Choose(want.EBS.IDs, want.EBS.Devices)
 	if err != nil {
 		return err
 	}
-	found, missing, err := ebs.Select(all, want.EBS.IDs, want.EBS.Devices)
-	if err != nil {
-		s.Conflict = err.Error()
-		return nil
+	if chosen.Conflict != nil {
+		s.Conflict = chosen.Conflict.Error()
 	}
-	s.Missing = missing
-	for _, d := range found {
+	if chosen.Nameless != nil {
+		s.Nameless = chosen.Nameless.Error()
+	}
+	s.Missing = chosen.Missing
+	for _, d := range chosen.Devices {
 		s.Devices = append(s.Devices, Device{Device: d})
-	}
-	if len(missing) > 0 && len(want.EBS.Devices) > 0 {
-		s.Nameless = nameless(all)
 	}
 	return nil
 }
@@ -97,17 +95,6 @@ func (w *work) observeMkfs(ctx context.Context, s *State, want spec.Volume) erro
 		return nil
 	}
 	return err
-}
-
-// nameless says which devices would not tell the name that they were attached
-// under; one of them may be the missing one.
-func nameless(devices []ebs.Device) string {
-	for _, d := range devices {
-		if d.NameErr != nil {
-			return fmt.Sprintf("%s does not tell which device name it was attached under: %v", name(d), d.NameErr)
-		}
-	}
-	return ""
 }
 
 // name is how people find a device: "vol-0a11 (/dev/nvme1n1)".
