@@ -42,6 +42,9 @@ func mappings(dir, sys string) ([]Mapping, error) {
 	}
 	var found []Mapping
 	for _, e := range entries {
+		if !strings.HasPrefix(e.Name(), "dm-") {
+			continue
+		}
 		dm := filepath.Join(sys, "block", e.Name(), "dm")
 		name, err := os.ReadFile(filepath.Join(dm, "name"))
 		if errors.Is(err, fs.ErrNotExist) {

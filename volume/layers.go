@@ -28,7 +28,11 @@ func (w *work) observeLayers(s *State, want spec.Volume) error {
 	}
 	kernel, _, _ := s.target()
 	if kernel != "" {
-		if err := w.observeMapping(s, kernel); err != nil {
+		header := ""
+		if s.Header != nil {
+			header = s.Header.UUID
+		}
+		if err := w.observeMapping(s, kernel, header); err != nil {
 			return err
 		}
 	}
@@ -50,14 +54,15 @@ func (w *work) observeLayers(s *State, want spec.Volume) error {
 	return nil
 }
 
-// observeMapping finds the mapping on the device with that kernel name.
-func (w *work) observeMapping(s *State, kernel string) error {
+// observeMapping finds the mapping on the device with that kernel name that is
+// the opened header with that UUID, "" for none.
+func (w *work) observeMapping(s *State, kernel, header string) error {
 	on, err := luks.Mapped(w.host.EBS.Sys, kernel)
 	if err != nil {
 		return err
 	}
 	for _, m := range on {
-		opens := s.Header != nil && m.Opens(s.Header.UUID)
+		opens := header != "" && m.Opens(header)
 		if s.Mode == spec.EncryptionNone {
 			opens = m.Plain()
 		}

@@ -119,18 +119,18 @@ func (o *open) Apply(ctx context.Context) error {
 	if err := o.same(); err != nil {
 		return err
 	}
-	if _, err := o.mapping(); err == nil {
-		return nil
-	}
-	_, path, err := o.target()
+	kernel, path, err := o.target()
 	if err != nil {
 		return err
+	}
+	if _, err := o.mappingOn(kernel, path); err == nil {
+		return nil
 	}
 	err = o.unlock(ctx, func(k []byte) error { return luks.Open(ctx, o.host().Run, path, mappingName(o.s.Name), k) })
 	if err != nil {
 		return err
 	}
-	_, err = o.mapping()
+	_, err = o.mappingOn(kernel, path)
 	return err
 }
 

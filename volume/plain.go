@@ -27,12 +27,12 @@ func (m *mapPlain) Apply(ctx context.Context) error {
 	if err := m.same(); err != nil {
 		return err
 	}
-	if _, err := m.mapping(); err == nil {
-		return nil
-	}
 	kernel, path, err := m.target()
 	if err != nil {
 		return err
+	}
+	if _, err := m.mappingOn(kernel, path); err == nil {
+		return nil
 	}
 	size, err := m.s.w.plainSize(kernel, m.s.striped())
 	if err != nil {
@@ -41,7 +41,7 @@ func (m *mapPlain) Apply(ctx context.Context) error {
 	if err := luks.MapPlain(ctx, m.host().Run, path, mappingName(m.s.Name), size); err != nil {
 		return err
 	}
-	_, err = m.mapping()
+	_, err = m.mappingOn(kernel, path)
 	return err
 }
 

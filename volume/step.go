@@ -118,17 +118,23 @@ func (a at) unready(path string) error {
 	return nil
 }
 
-// mapping finds what is open on the target now.
+// mapping finds what is open on the target now: the header that the volume was
+// seen to have, or is given.
 func (a at) mapping() (*Mapping, error) {
 	kernel, path, err := a.target()
 	if err != nil {
 		return nil, err
 	}
+	return a.mappingOn(kernel, path)
+}
+
+func (a at) mappingOn(kernel, path string) (*Mapping, error) {
 	now := a.s.again()
-	if err := observeHeaderAt(&now, path, 0, 1<<62); err != nil {
-		return nil, err
+	header := a.s.uuid(kindHeader)
+	if a.s.Header != nil && a.s.ready() {
+		header = a.s.Header.UUID
 	}
-	if err := a.s.w.observeMapping(&now, kernel); err != nil {
+	if err := a.s.w.observeMapping(&now, kernel, header); err != nil {
 		return nil, err
 	}
 	if now.Mapping == nil {
