@@ -160,9 +160,10 @@ func (b *realBench) comes(t *testing.T, want spec.Volume) time.Duration {
 		<-events
 		began = time.Now()
 		s, err := Converge(ctx, b.host(), want, nil)
+		took := time.Since(began)
 		if err == nil && s.mountedAt(want.Mount) {
 			b.look(t)
-			return time.Since(began)
+			return took
 		}
 	}
 }
