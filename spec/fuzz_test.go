@@ -1,8 +1,13 @@
 package spec
 
 import (
+	"bytes"
 	"errors"
+	"slices"
 	"testing"
+	"time"
+
+	"golang.org/x/crypto/ssh"
 )
 
 func FuzzParse(f *testing.F) {
@@ -40,6 +45,34 @@ func FuzzParse(f *testing.F) {
 					t.Errorf("user %s is returned with the fault %s", u.Name, fault)
 				}
 			}
+		}
+	})
+}
+
+// FuzzSSHKey: what is taken is one key on one line, of a kind that is strong
+// enough, whose options and expiry sshd's own rules allow.
+func FuzzSSHKey(f *testing.F) {
+	for _, line := range []string{
+		key1, "\t" + key1, "restrict " + key1, `command="a \"b\", c",from="10.0.0.0/8,!::1/128" ` + key1, `cert-authority,principals="ops" ` + key1,
+		`expiry-time="20270131Z" ` + key1, `a="` + key1, "ssh-ed25519 " + key1, "ssh-rsa " + key1[12:], key1 + "\r", key1[:50], "#" + key1, `"" ` + key1, `,, ` + key1,
+	} {
+		f.Add(line)
+	}
+	f.Fuzz(func(t *testing.T, line string) {
+		if CheckSSHKey(line) != nil {
+			return
+		}
+		key, _, options, rest, err := ssh.ParseAuthorizedKey([]byte(line))
+		if err != nil || len(rest) > 0 || !slices.Contains(sshKeyTypes, key.Type()) {
+			t.Fatalf("%q is taken: %v, rest %q", line, err, rest)
+		}
+		expiring := ExpiringSSHKey(line, time.Unix(2e9, 0))
+		again, _, more, _, err := ssh.ParseAuthorizedKey([]byte(expiring))
+		if err != nil || !bytes.Equal(again.Marshal(), key.Marshal()) || !slices.Equal(more, append([]string{`expiry-time="20330518033320Z"`}, options...)) {
+			t.Fatalf("%q with an expiry: %v, options %q, were %q", expiring, err, more, options)
+		}
+		if err := CheckSSHKey(expiring); err != nil {
+			t.Fatalf("%q: %v", expiring, err)
 		}
 	})
 }

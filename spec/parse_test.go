@@ -2,11 +2,13 @@ package spec
 
 import (
 	"bytes"
+	"crypto/ed25519"
 	"crypto/rand"
 	"crypto/rsa"
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"math/big"
 	"reflect"
 	"slices"
 	"strings"
@@ -205,6 +207,10 @@ func TestFaults(t *testing.T) {
 		{"user expiredate", user("name: ops\nexpiredate: 31.1.2027"), []string{`4:17: users.ops.expiredate "31.1.2027" is not a time that can be meant (as in 2027-01-31)`}},
 		{"user expires twice", user("name: ops\nexpires: 2027-01-31T00:00:00Z\nexpiredate: 2027-01-31"), []string{"5:17: users.ops.expiredate contradicts expires (keep one of them)"}},
 		{"user lock_passwd", user("name: ops\nlock_passwd: false"), []string{"4:18: users.ops.lock_passwd false is not supported by this version (people log in with SSH keys)"}},
+		{"user key mapping", user("name: ops\nssh_authorized_keys: [{expires: 2027-01-31, keys: x}]"), []string{
+			"4:27: users.ops.ssh_authorized_keys[0].key missing (the line of the .pub file)",
+			`4:37: users.ops.ssh_authorized_keys[0].expires "2027-01-31" is not a time that can be meant (as in 2027-01-31T00:00:00Z)`,
+			"4:49: users.ops.ssh_authorized_keys[0].keys unknown (key?)"}},
 		{"user keys text", user("name: ops\nssh_authorized_keys: ssh-ed25519 AAAA"), []string{"4:26: users.ops.ssh_authorized_keys must be a list, not text"}},
 
 		{"volume key", volume(ids + "\nmount: /srv/data\nebz: {}"), []string{"6:5: volumes.data.ebz unknown (ebs?)"}},
@@ -372,7 +378,8 @@ func TestCheckSSHKey(t *testing.T) {
 		return string(ssh.MarshalAuthorizedKey(pub))
 	}
 	words := strings.Fields(key1)
-	for _, good := range []string{key1, `from="10.0.0.0/8",no-pty ` + key1, words[0] + " " + words[1], strings.TrimSpace(line(2048))} {
+	for _, good := range []string{key1, `from="10.0.0.0/8",no-pty ` + key1, `from="!10.1.0.0/16,*.example.org,10.0.0.1" ` + key1,
+		`restrict,command="echo \"hi, there\"" ` + key1, `cert-authority,principals="ops,dba" ` + key1, `no-X11-forwarding,expiry-time="202701311200Z" ` + key1, words[0] + " " + words[1], strings.TrimSpace(line(2048))} {
 		if err := CheckSSHKey(good); err != nil {
 			t.Errorf("%s: %v", good, err)
 		}
@@ -388,11 +395,53 @@ func TestCheckSSHKey(t *testing.T) {
 		{"other type", "ssh-rsa " + words[1], "says ssh-rsa, but its data is of type ssh-ed25519"},
 		{"rsa", strings.TrimSpace(line(1024)), "is an RSA key of 1024 bits"},
 		{"options", `from="10.0.0.0/8 ` + key1, "the options before ssh-ed25519 are not well-formed"},
+		{"unknown option", "no-ptty " + key1, `has the option "no-ptty", which sshd does not know (no-pty?)`},
+		{"value", `pty="yes" ` + key1, "has the option pty with a value, which it does not take"},
+		{"no value", "command " + key1, `has the option command without a value in quotes: command="…"`},
+		{"no quotes", "from=10.0.0.1 " + key1, "has the option from without a value in quotes"},
+		{"empty", `command="" ` + key1, "has the option command whose value is empty"},
+		{"expiry", `expiry-time="tomorrow" ` + key1, "has the option expiry-time whose value is no time as in 20270131, "},
+		{"expiry month", `expiry-time="20271301" ` + key1, "has the option expiry-time whose value is no time"},
+		{"network", `from="10.0.0.0/40" ` + key1, `has "10.0.0.0/40", which is no network`},
+		{"network bits", `from="!10.1.2.3/8" ` + key1, `has "10.1.2.3/8", whose address has bits beyond its length (10.0.0.0/8?)`},
+		{"from entry", `from="10.0.0.0/8," ` + key1, "has the option from whose value has an empty entry"},
+		{"principals", `principals="ops" ` + key1, "has the option principals without cert-authority"},
+		{"certificate", certificate(t), "is a certificate; what belongs here is the key of the authority"},
+		{"dsa", "ssh-dss " + base64.StdEncoding.EncodeToString(ssh.Marshal(struct {
+			Type       string
+			P, Q, G, Y *big.Int
+		}{"ssh-dss", new(big.Int).Lsh(big.NewInt(1), 1023), new(big.Int).Lsh(big.NewInt(1), 159), big.NewInt(4), big.NewInt(8)})), "is a DSA key, which is too weak"},
 	}
 	for _, tt := range tests {
 		if err := CheckSSHKey(tt.line); err == nil || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%s: got %v, want %q", tt.name, err, tt.want)
 		}
+	}
+}
+
+// certificate is a line with key1's certificate, signed by itself.
+func certificate(t *testing.T) string {
+	_, private, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	signer, err := ssh.NewSignerFromKey(private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &ssh.Certificate{Key: signer.PublicKey(), CertType: ssh.UserCert}
+	if err := c.SignCert(rand.Reader, signer); err != nil {
+		t.Fatal(err)
+	}
+	return strings.TrimSpace(string(ssh.MarshalAuthorizedKey(c)))
+}
+
+func TestParseKeyExpiry(t *testing.T) {
+	s, err := Parse([]byte("version: 1\nusers:\n- name: ops\n  ssh_authorized_keys:\n  - " + key1 + "\n  - {key: " + key1 + ", expires: 2027-01-31T10:00:00+01:00}\n" +
+		"  - {key: 'no-pty " + key1 + "', expires: 2027-01-31T09:00:00Z}\n"))
+	want := []string{key1, `expiry-time="20270131090000Z" ` + key1, `expiry-time="20270131090000Z",no-pty ` + key1}
+	if err != nil || !slices.Equal(s.Users[0].SSHAuthorizedKeys, want) {
+		t.Errorf("got %q, %v", s.Users[0].SSHAuthorizedKeys, err)
 	}
 }
 

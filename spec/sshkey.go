@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"go.yaml.in/yaml/v3"
 	"golang.org/x/crypto/ssh"
@@ -25,18 +26,40 @@ const dsa = "ssh-dss"
 // minRSABits is OpenSSH's RequiredRSASize as Debian and NIST recommend it.
 const minRSABits = 2048
 
-func (r *reader) sshKeys(n *yaml.Node, path string) []string {
-	keys, ok := r.texts(n, path, "")
-	if !ok {
+// sshKeys reads a list whose entries are authorized_keys lines, or mappings of
+// a line and when it expires; that is put into the line.
+func (r *reader) sshKeys(n *yaml.Node, path string) (keys []string) {
+	if !r.kind(n, path, yaml.SequenceNode) {
 		return nil
 	}
-	for i, line := range keys {
-		keys[i] = strings.TrimSpace(line) // a block scalar ends with a line break
-		if err := CheckSSHKey(keys[i]); err != nil {
-			r.fault(n.Content[i], at(path, i), "", "%s", err)
-		}
+	for i, entry := range n.Content {
+		keys = append(keys, r.sshKey(entry, at(path, i)))
 	}
 	return keys
+}
+
+func (r *reader) sshKey(n *yaml.Node, path string) (line string) {
+	key := func(n *yaml.Node, path string) {
+		text, ok := r.text(n, path)
+		if !ok {
+			return
+		}
+		line = strings.TrimSpace(text) // a block scalar ends with a line break
+		if err := CheckSSHKey(line); err != nil {
+			r.fault(n, path, "", "%s", err)
+		}
+	}
+	if n.Kind != yaml.MappingNode {
+		key(n, path)
+		return line
+	}
+	var expires time.Time
+	r.mapping(n, path, fields{
+		"key":     key,
+		"expires": func(n *yaml.Node, path string) { expires = r.moment(n, path) },
+	})
+	r.required(n, path, "key", "the line of the .pub file")
+	return ExpiringSSHKey(line, expires)
 }
 
 // CheckSSHKey says why sshd would not take the authorized_keys line, or why it
@@ -48,12 +71,12 @@ func CheckSSHKey(line string) error {
 	if strings.ContainsAny(line, "\r\n\x00") {
 		return errors.New("is more than one line; one list entry holds one key")
 	}
-	key, _, _, _, err := ssh.ParseAuthorizedKey([]byte(line))
+	key, _, options, _, err := ssh.ParseAuthorizedKey([]byte(line))
 	if err != nil {
 		return errors.New(whyNoKey(line))
 	}
 	if _, isCert := key.(*ssh.Certificate); isCert {
-		return errors.New("is a certificate, not a key")
+		return errors.New("is a certificate; what belongs here is the key of the authority that signed it, with the option cert-authority")
 	}
 	if key.Type() == dsa {
 		return errors.New("is a DSA key, which is too weak; use ssh-ed25519")
@@ -66,7 +89,7 @@ func CheckSSHKey(line string) error {
 			return fmt.Errorf("is an RSA key of %d bits, which is too weak; at least %d, or ssh-ed25519", k.N.BitLen(), minRSABits)
 		}
 	}
-	return nil
+	return checkSSHOptions(options)
 }
 
 // whyNoKey finds the reason that the ssh package does not give.
