@@ -3,10 +3,13 @@
 // are no longer named.
 //
 // It owns /etc/bootswain/keys/USER, which sshd reads beside people's own
-// authorized_keys, and /etc/sudoers.d/90-bootswain-USER. It never deletes an
-// account, a home or a group, never takes anybody out of a group, and never
-// touches a system account (user id below 1000). A supplementary group that
+// authorized_keys, /etc/sudoers.d/90-bootswain-USER and sshd's drop-in. It never
+// deletes an account, a home or a group, never takes anybody out of a group, and
+// never touches a system account (user id below 1000). A supplementary group that
 // does not exist is created. A second run with the same users changes nothing.
+//
+// Everybody whom it ever let in has a keys file, be it one without keys: that
+// is how it knows whose account to close when they are no longer named.
 package account
 
 import (
@@ -26,6 +29,7 @@ type Host struct {
 	Run  run.Runner
 	Root string // "/"; where etc/passwd and the other files are found
 	Keep bool   // the users given may not be everybody, so nobody loses access
+	End  bool   // the sessions of those who lose their access end with it
 }
 
 func (h Host) path(elem ...string) string {
@@ -40,9 +44,9 @@ const defaultUserSudo = "ALL=(ALL) NOPASSWD:ALL"
 // pair go to defaultUser, which is created if absent; if users names it too,
 // that entry counts and gets these keys besides.
 //
-// All keys and sudo rules that Apply once gave to somebody who is not named
-// any more are removed, unless h.Keep. A caller that could not read the launch
-// data must not call Apply.
+// Whom Apply once let in and who is not named any more loses keys and sudo rules,
+// and the account is closed for every way of logging in, unless h.Keep. A caller
+// that could not read the launch data must not call Apply.
 //
 // It returns what was changed, one line each. One user's failure does not stop
 // the others; the errors are joined, and each names its user.
@@ -50,7 +54,7 @@ func Apply(ctx context.Context, h Host, users []spec.User, keyPair []string, def
 	everybody := withDefault(users, keyPair, defaultUser)
 	c := changer{Host: h}
 	if !h.Keep {
-		c.revoke(everybody)
+		c.revoke(ctx, everybody)
 	}
 	for _, p := range everybody {
 		if err := c.person(ctx, p); err != nil {

@@ -2,6 +2,7 @@ package account
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -30,30 +31,47 @@ func (c *changer) isDirectory(dir string) error {
 	return err
 }
 
-// revoke removes the keys and sudo rules of everybody who is not named, and
-// what a crash left of files half written.
-func (c *changer) revoke(everybody []person) {
+// revoke takes the access from everybody who is not named, and removes what a
+// crash left of files half written.
+func (c *changer) revoke(ctx context.Context, everybody []person) {
 	named := func(name string) bool {
 		return slices.ContainsFunc(everybody, func(p person) bool { return p.Name == name })
 	}
-	for _, own := range []struct{ dir, prefix, what string }{{keysDir, "", "SSH keys"}, {sudoersDir, sudoersFile, "sudo"}} {
+	var former []string
+	for _, own := range []struct{ dir, prefix string }{{keysDir, ""}, {sudoersDir, sudoersFile}} {
 		entries, err := c.list(own.dir)
 		if err != nil {
-			c.errs = append(c.errs, fmt.Errorf("cannot look for %s of former users: %w", own.what, err))
+			c.errs = append(c.errs, fmt.Errorf("cannot look for former users: %w", err))
 		}
 		for _, e := range entries {
-			path := c.path(own.dir, e.Name())
 			name, ours := strings.CutPrefix(e.Name(), own.prefix)
 			switch {
 			case strings.HasPrefix(e.Name(), "."+own.prefix): // half written; if it stays, it does no harm
-				_ = os.Remove(path)
-			case ours && !named(name):
-				if err := c.remove(name, path, own.what); err != nil {
-					c.errs = append(c.errs, fmt.Errorf("cannot take %s from user %s: %w", own.what, name, err))
-				}
+				_ = os.Remove(c.path(own.dir, e.Name()))
+			case ours && !named(name) && !slices.Contains(former, name):
+				former = append(former, name)
 			}
 		}
 	}
+	for _, name := range former {
+		if err := c.shutOut(ctx, name); err != nil {
+			c.errs = append(c.errs, fmt.Errorf("cannot take all access from user %s: %w", name, err))
+		}
+	}
+}
+
+// shutOut takes keys and sudo rules from a user and closes the account. Should
+// that fail, an empty keys file stays as the mark that it is to be done.
+func (c *changer) shutOut(ctx context.Context, name string) error {
+	errs := []error{c.remove(name, c.path(sudoersDir, sudoersFile+name), "sudo")}
+	if err := c.closeAccount(ctx, name); err != nil {
+		if c.isDirectory(keysDir) == nil {
+			_, putErr := put(c.path(keysDir, name), heading, 0o644)
+			err = errors.Join(err, putErr)
+		}
+		return errors.Join(append(errs, err)...)
+	}
+	return errors.Join(append(errs, c.remove(name, c.path(keysDir, name), "SSH keys"))...)
 }
 
 // list returns what is in dir, which may be absent.

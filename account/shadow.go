@@ -2,6 +2,7 @@ package account
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"slices"
@@ -110,7 +111,7 @@ func (c *changer) update(ctx context.Context, db database, old user, p person, s
 		what = append(what, "groups "+strings.Join(missing, ", "))
 	}
 	switch {
-	case p.byKeyPair: // nothing was said about it
+	case p.byKeyPair && old.expires != closedDay: // nothing was said about it
 	case p.Expires.IsZero() && old.expires != "" && old.expires != "-1":
 		args = append(args, "--expiredate", "")
 		what = append(what, "expires never")
@@ -128,3 +129,40 @@ func (c *changer) update(ctx context.Context, db database, old user, p person, s
 	c.changed(p.Name, "account changed: %s", strings.Join(what, "; "))
 	return nil
 }
+
+// closedDay is the expiry of an account that is closed: a day long ago, as
+// shadow(5) has it. 0 could be read as "never".
+const closedDay = "1"
+
+// closeAccount lets nobody log in to the account any more, by whatever key and
+// whoever gave it, and ends its sessions if asked.
+func (c *changer) closeAccount(ctx context.Context, name string) error {
+	db, err := readDatabase(c.Host)
+	if err != nil {
+		return err
+	}
+	u, exists := db.users[name]
+	if !exists || u.uid < firstUID || u.uid == nobodyUID {
+		return nil
+	}
+	if u.expires != closedDay {
+		if _, err := c.Run.Run(ctx, run.Cmd{Name: "usermod", Args: []string{"--expiredate", closedDate, name}}); err != nil {
+			return err
+		}
+		c.changed(name, "account closed")
+	}
+	if !c.End {
+		return nil
+	}
+	_, err = c.Run.Run(ctx, run.Cmd{Name: "loginctl", Args: []string{"terminate-user", name}})
+	if exit, ok := errors.AsType[*run.ExitError](err); ok && strings.Contains(exit.Stderr, "not logged in") {
+		return nil
+	}
+	if err == nil {
+		c.changed(name, "sessions ended")
+	}
+	return err
+}
+
+// closedDate is closedDay as usermod(8) takes it.
+const closedDate = "1970-01-02"

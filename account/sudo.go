@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"strings"
 
-	"bootswain/internal/atomicfile"
 	"bootswain/internal/run"
 	"bootswain/spec"
 )
@@ -52,11 +51,19 @@ func (c *changer) sudo(ctx context.Context, u spec.User) error {
 // holds a dot, so that sudo passes over it.
 func (c *changer) checkSudoers(ctx context.Context, path, text string) error {
 	tmp := filepath.Join(filepath.Dir(path), "."+filepath.Base(path)+".check")
-	defer func() { _ = os.Remove(tmp) }()
-	if err := atomicfile.Write(tmp, []byte(text), 0o440); err != nil {
+	remove := func() { _ = os.Remove(tmp) }
+	remove() // what a crash left
+	defer remove()
+	// No need to flush it as atomicfile does: it is looked at once.
+	f, err := os.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o440)
+	if err != nil {
 		return err
 	}
-	_, err := c.Run.Run(ctx, run.Cmd{Name: "visudo", Args: []string{"--check", "--file=" + tmp}})
+	_, err = f.WriteString(text)
+	if err := errors.Join(err, f.Close()); err != nil {
+		return err
+	}
+	_, err = c.Run.Run(ctx, run.Cmd{Name: "visudo", Args: []string{"--check", "--file=" + tmp}})
 	if exit, ok := errors.AsType[*run.ExitError](err); ok {
 		words, _, _ := strings.Cut(strings.ReplaceAll(exit.Stderr, tmp+":", ""), "\n")
 		return fmt.Errorf("visudo refuses the rules: %s", words)
