@@ -3,6 +3,7 @@ package agent
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"bootswain/account"
@@ -15,18 +16,33 @@ const accessPatience = 20 * time.Second
 // Access lets the people of the launch data in. It touches no disk and does
 // not wait for any.
 func (a *Agent) Access(ctx context.Context) error {
+	sshd := a.setUpSSHD(ctx)
 	patience, cancel := context.WithTimeout(ctx, accessPatience)
 	defer cancel()
 	data, err := a.launchData(patience, func(error) {})
 	if err != nil {
-		return unreachable(err)
+		return errors.Join(unreachable(err), sshd)
 	}
 	o := read(data)
-	err = a.admit(ctx, o)
+	err = errors.Join(a.admit(ctx, o), sshd)
+	a.sayLogin(a.names(o))
 	if o.trouble != nil {
 		err = errors.Join(o.trouble, err)
 	}
 	return err
+}
+
+// names are those who may log in, the owner of the key pair first.
+func (a *Agent) names(o orders) (names []string) {
+	if len(o.data.PublicKeys) > 0 {
+		names = append(names, a.config.DefaultUser)
+	}
+	for _, u := range o.spec.Users {
+		if !slices.Contains(names, u.Name) {
+			names = append(names, u.Name)
+		}
+	}
+	return names
 }
 
 // admit creates the users of o and installs their keys and the EC2 key pair.

@@ -28,6 +28,10 @@ type Config struct {
 		// variables go before them.
 		Endpoints map[string]string `yaml:"endpoints"`
 	} `yaml:"aws"`
+	SSH struct {
+		// RootLogin lets root log in with a key of its own authorized_keys.
+		RootLogin bool `yaml:"root_login"`
+	} `yaml:"ssh"`
 	Health struct {
 		// Listen is where health answers unless the launch data says
 		// otherwise; the socket unit's own address if empty.

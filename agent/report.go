@@ -123,13 +123,7 @@ func (d *daemon) usersSentence() *situation.Situation {
 			Next: "correct the entry; the others are in place",
 		}
 	}
-	var names []string
-	for _, u := range d.orders.spec.Users {
-		names = append(names, u.Name)
-	}
-	if len(d.orders.data.PublicKeys) > 0 && !slices.Contains(names, d.config.DefaultUser) {
-		names = append(names, d.config.DefaultUser)
-	}
+	names := d.names(d.orders)
 	text := "nobody is named; who could log in before still can."
 	if len(names) > 0 {
 		text = strings.Join(names, ", ") + " can log in."

@@ -13,6 +13,7 @@ import (
 type bus interface {
 	StartUnitContext(ctx context.Context, name, mode string, done chan<- string) (int, error)
 	StopUnitContext(ctx context.Context, name, mode string, done chan<- string) (int, error)
+	ReloadOrTryRestartUnitContext(ctx context.Context, name, mode string, done chan<- string) (int, error)
 	KillUnitWithTarget(ctx context.Context, name string, target dbus.Who, signal int32) error
 	ResetFailedUnitContext(ctx context.Context, name string) error
 	ReloadContext(ctx context.Context) error

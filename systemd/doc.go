@@ -1,6 +1,6 @@
 // Package systemd is bootswain's way of speaking with the service manager: it
-// renders mount units and drop-ins, keeps them in /run/systemd/system, starts
-// and stops units and waits for the outcome, reads their state, and tells the
+// renders mount units and drop-ins, keeps them in /run/systemd/system, starts,
+// stops and reloads units and waits for the outcome, reads their state, and tells the
 // manager about itself.
 //
 // It never calls systemctl and never touches a unit file of the distribution

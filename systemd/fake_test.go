@@ -111,6 +111,10 @@ func (h *fakeHost) StopUnitContext(_ context.Context, unit, _ string, done chan<
 	return h.job("stop", unit, false, done)
 }
 
+func (h *fakeHost) ReloadOrTryRestartUnitContext(_ context.Context, unit, _ string, done chan<- string) (int, error) {
+	return h.job("reload", unit, h.active[unit], done)
+}
+
 func (h *fakeHost) KillUnitWithTarget(_ context.Context, unit string, target dbus.Who, signal int32) error {
 	h.log = append(h.log, fmt.Sprintf("kill %s %s %d", unit, target, signal))
 	if !h.load(unit) {

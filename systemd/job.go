@@ -5,11 +5,11 @@ import (
 	"fmt"
 )
 
-// JobError is a start or stop that systemd carried out and that did not end
+// JobError is a job that systemd carried out and that did not end
 // well.
 type JobError struct {
 	Unit  string
-	Verb  string // "start" or "stop"
+	Verb  string // "start", "stop" or "reload"
 	Job   string // systemd's word: failed, timeout, dependency, canceled, skipped, assert, …
 	State State  // of the unit afterwards
 }
@@ -34,6 +34,12 @@ func (m *Manager) Stop(ctx context.Context, unit string) error {
 	return m.job(ctx, "stop", unit)
 }
 
+// Reload makes a unit that runs read its configuration anew, and waits for it.
+// One that does not run, or does not exist, is left alone.
+func (m *Manager) Reload(ctx context.Context, unit string) error {
+	return m.job(ctx, "reload", unit)
+}
+
 // Enqueue asks for the start of a unit and does not wait: for units that are
 // ordered after the one that this process belongs to and that is still
 // starting.
@@ -47,12 +53,15 @@ func (m *Manager) Enqueue(ctx context.Context, unit string) error {
 func (m *Manager) job(ctx context.Context, verb, unit string) error {
 	return m.with(ctx, func(b bus) error {
 		submit := b.StartUnitContext
-		if verb == "stop" {
+		switch verb {
+		case "stop":
 			submit = b.StopUnitContext
+		case "reload":
+			submit = b.ReloadOrTryRestartUnitContext
 		}
 		done := make(chan string, 1)
 		if _, err := submit(ctx, unit, "replace", done); err != nil {
-			if verb == "stop" && isDBus(err, noSuchUnit) {
+			if verb != "start" && isDBus(err, noSuchUnit) {
 				return nil
 			}
 			return refused(verb, unit, err)
