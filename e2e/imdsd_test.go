@@ -25,7 +25,7 @@ func TestImdsd(t *testing.T) {
 	})
 	b.ready(m)
 	if direct := b.sh(m, "curl -sS -m 10 http://169.254.169.254/latest/api/token -X PUT 2>&1 || true"); !strings.Contains(direct, "Permission denied") && !strings.Contains(direct, "ailed to connect") {
-		b.Errorf("the metadata service answers who asks it directly: %s", direct)
+		b.Errorf("the metadata service answers who asks it directly: %s\n%s", direct, b.sh(m, "cat /run/systemd/network/*imds*; ip rule; ip route show table all"))
 	}
 	b.loggedIn(m)
 	b.sh(m, "echo kept > /srv/data/file")

@@ -22,6 +22,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials/ec2rolecreds"
 	"github.com/aws/aws-sdk-go-v2/feature/ec2/imds"
 	"github.com/aws/smithy-go/logging"
+
+	"bootswain/internal/imdsd"
 )
 
 const (
@@ -77,7 +79,9 @@ func metadata() *imds.Client {
 		Logger:         logging.Nop{},
 		// Neither a proxy, since the address is link-local, nor the SDK's own limit
 		// of half a second, which a busy host exceeds.
-		HTTPClient: &http.Client{Transport: &http.Transport{MaxIdleConns: 1, IdleConnTimeout: credentialsLimit}},
+		HTTPClient: &http.Client{Transport: &imdsd.Transport{
+			Direct: &http.Transport{MaxIdleConns: 1, IdleConnTimeout: credentialsLimit}, Socket: imdsd.Socket,
+		}},
 	}
 	// What is not a mode is none, as for Amazon's own tools.
 	_ = o.EndpointMode.SetFromString(os.Getenv("AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE"))
