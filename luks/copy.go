@@ -9,6 +9,9 @@ import (
 	"fmt"
 	"io"
 	"strconv"
+	"sync"
+
+	"bootswain/internal/direct"
 )
 
 // Sizes of the specification.
@@ -36,12 +39,14 @@ const (
 	atSubsystem = 208 // 48 bytes
 	atOffset    = 256
 	atChecksum  = 448 // 64 bytes
+	atEnd       = 512
 )
 
 // readCopy reads one copy. It returns nil where there is none or it is not
 // whole, and says in seen whether it at least begins like one. An error means
-// that the device could not be read, or is ErrNewer.
-func readCopy(r io.ReaderAt, at int64, magic []byte) (h *Header, seen bool, err error) {
+// that the device could not be read, or is ErrNewer. What the copy has in common
+// with the other one, which may be nil, is not parsed again.
+func readCopy(r io.ReaderAt, at int64, magic []byte, other *Header) (h *Header, seen bool, err error) {
 	b, err := readFull(r, at, binarySize)
 	if err != nil || !bytes.HasPrefix(b, magic) {
 		return nil, false, err
@@ -60,19 +65,20 @@ func readCopy(r io.ReaderAt, at int64, magic []byte) (h *Header, seen bool, err 
 	if b, err = readFull(r, at, int(size)); err != nil || b == nil || !checksumHolds(b) {
 		return nil, true, err
 	}
-	h = &Header{
-		Version: 2, UUID: text(b[atUUID:], 40), Label: text(b[atLabel:], 48), Subsystem: text(b[atSubsystem:], 48),
-		sequence: binary.BigEndian.Uint64(b[atSequence:]), size: int64(size),
-	}
-	if err := h.metadata(b[binarySize:]); err != nil {
+	h = &Header{}
+	if h.area, _, _ = bytes.Cut(b[binarySize:], []byte{0}); other != nil && bytes.Equal(h.area, other.area) {
+		*h = *other
+	} else if err := h.metadata(); err != nil {
 		return nil, true, nil
 	}
+	h.Version, h.UUID, h.Label, h.Subsystem = 2, text(b[atUUID:], 40), text(b[atLabel:], 48), text(b[atSubsystem:], 48)
+	h.sequence, h.size = binary.BigEndian.Uint64(b[atSequence:]), int64(size)
 	return h, true, nil
 }
 
 // readFull reads n bytes, or returns nil where the device ends before.
 func readFull(r io.ReaderAt, at int64, n int) ([]byte, error) {
-	b := make([]byte, n)
+	b := direct.Buffer(n)
 	switch got, err := r.ReadAt(b, at); {
 	case got == n:
 		return b, nil
@@ -89,10 +95,11 @@ func checksumHolds(b []byte) bool {
 	if text(b[atAlgorithm:], 32) != "sha256" {
 		return false
 	}
-	c := bytes.Clone(b)
-	clear(c[atChecksum : atChecksum+64])
-	sum := sha256.Sum256(c)
-	return bytes.Equal(sum[:], b[atChecksum:atChecksum+len(sum)])
+	h := sha256.New()
+	h.Write(b[:atChecksum])
+	h.Write(make([]byte, atEnd-atChecksum))
+	h.Write(b[atEnd:])
+	return bytes.Equal(h.Sum(nil), b[atChecksum:atChecksum+sha256.Size])
 }
 
 func text(b []byte, size int) string {
@@ -101,7 +108,7 @@ func text(b []byte, size int) string {
 }
 
 // metadata reads the JSON area, as far as we need it.
-func (h *Header) metadata(area []byte) error {
+func (h *Header) metadata() error {
 	var m struct {
 		Keyslots map[string]json.RawMessage `json:"keyslots"`
 		Tokens   map[string]json.RawMessage `json:"tokens"`
@@ -117,8 +124,7 @@ func (h *Header) metadata(area []byte) error {
 			} `json:"requirements"`
 		} `json:"config"`
 	}
-	area, _, _ = bytes.Cut(area, []byte{0})
-	if err := json.Unmarshal(area, &m); err != nil {
+	if err := json.Unmarshal(h.area, &m); err != nil {
 		return err
 	}
 	h.keyslots, h.Keyslots, h.Requirements = m.Keyslots, len(m.Keyslots), m.Config.Requirements.Mandatory
@@ -126,13 +132,11 @@ func (h *Header) metadata(area []byte) error {
 		h.Cipher, h.SectorSize = s.Encryption, s.SectorSize
 		h.DataOffset, _ = strconv.ParseInt(s.Offset, 10, 64)
 	}
-	h.tokens = map[int]json.RawMessage{}
-	for k, v := range m.Tokens {
-		id, err := strconv.Atoi(k)
-		if err != nil {
+	for id := range m.Tokens {
+		if _, err := strconv.Atoi(id); err != nil {
 			return err
 		}
-		h.tokens[id] = v
 	}
+	h.token = sync.OnceValues(func() (*Token, error) { return tokenIn(m.Tokens) })
 	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 
 	"bootswain/internal/direct"
@@ -32,8 +33,9 @@ type Header struct {
 	Copies       [2]Copy  // primary, secondary
 
 	sequence uint64
-	size     int64 // of this copy
-	tokens   map[int]json.RawMessage
+	size     int64  // of this copy
+	area     []byte // JSON of which the rest is
+	token    func() (*Token, error)
 	keyslots map[string]json.RawMessage
 }
 
@@ -55,19 +57,23 @@ func (h *Header) HasKeyslot(n int) bool {
 type Copy struct {
 	Valid    bool
 	Sequence uint64 // the higher of the valid copies is the header
-	tokens   map[int]json.RawMessage
+	token    func() (*Token, error)
 }
 
 // Token returns our token, or nil if the header has none. A copy that says
 // ready outranks one that does not: the two differ only while a header is
 // being written, and the word ready is written once, after all else.
 func (h *Header) Token() (*Token, error) {
-	best, err := tokenIn(h.tokens)
-	if err != nil {
-		return nil, err
+	newest := h.Copies
+	if newest[1].Sequence > newest[0].Sequence {
+		slices.Reverse(newest[:])
 	}
-	for _, c := range h.Copies {
-		t, err := tokenIn(c.tokens)
+	var best *Token
+	for _, c := range newest {
+		if !c.Valid {
+			continue
+		}
+		t, err := c.token()
 		if err != nil {
 			return nil, err
 		}
@@ -99,7 +105,7 @@ func ReadHeader(device string) (*Header, error) {
 // device's data begins, such as a member of a striped array of which the first
 // chunk holds both copies.
 func Read(r io.ReaderAt) (*Header, error) {
-	first, seen, err := readCopy(r, 0, primaryMagic)
+	first, seen, err := readCopy(r, 0, primaryMagic, nil)
 	newer := errors.Is(err, ErrNewer)
 	if err != nil && !newer {
 		return nil, err
@@ -115,7 +121,7 @@ func Read(r io.ReaderAt) (*Header, error) {
 			continue
 		}
 		var magic bool
-		second, magic, err = readCopy(r, at, secondaryMagic)
+		second, magic, err = readCopy(r, at, secondaryMagic, first)
 		if err != nil && !errors.Is(err, ErrNewer) {
 			return nil, err
 		}
@@ -156,4 +162,4 @@ func (h *Header) Damaged() string {
 	return "first"
 }
 
-func (h *Header) copy() Copy { return Copy{Valid: true, Sequence: h.sequence, tokens: h.tokens} }
+func (h *Header) copy() Copy { return Copy{Valid: true, Sequence: h.sequence, token: h.token} }

@@ -160,8 +160,8 @@ func TestReadyWins(t *testing.T) {
 }
 
 func TestRequirementsAreRead(t *testing.T) {
-	h := &Header{}
-	if err := h.metadata([]byte(`{"config":{"requirements":{"mandatory":["online-reencrypt"]}}}`)); err != nil || strings.Join(h.Requirements, ",") != "online-reencrypt" {
+	h := &Header{area: []byte(`{"config":{"requirements":{"mandatory":["online-reencrypt"]}}}`)}
+	if err := h.metadata(); err != nil || strings.Join(h.Requirements, ",") != "online-reencrypt" {
 		t.Errorf("%+v, %v", h.Requirements, err)
 	}
 }

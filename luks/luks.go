@@ -79,7 +79,7 @@ func SetToken(ctx context.Context, r run.Runner, device string, t Token) error {
 		if !c.Valid {
 			return fmt.Errorf("cannot trust the LUKS header on %s: copy %d does not read back", device, i+1)
 		}
-		if got, err := tokenIn(c.tokens); err != nil || got == nil || !got.equal(t) {
+		if got, err := c.token(); err != nil || got == nil || !got.equal(t) {
 			return fmt.Errorf("cannot trust the LUKS header on %s: copy %d does not hold the token just written", device, i+1)
 		}
 	}

@@ -178,7 +178,7 @@ func (r *Recovery) equal(o *Recovery) bool {
 
 // tokenIn returns our token among a header's, or nil. Two of ours, which we
 // never write, are a damage: nobody knows which one holds.
-func tokenIn(tokens map[int]json.RawMessage) (*Token, error) {
+func tokenIn(tokens map[string]json.RawMessage) (*Token, error) {
 	var found *Token
 	for _, raw := range tokens {
 		var kind struct{ Type string }

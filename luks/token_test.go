@@ -98,14 +98,14 @@ func TestTokenTooLong(t *testing.T) {
 
 func TestTwoTokensOfOurs(t *testing.T) {
 	b, _ := sample().encode()
-	if _, err := tokenIn(map[int]json.RawMessage{0: b, 3: b}); err == nil || !strings.Contains(err.Error(), "two tokens of ours") {
+	if _, err := tokenIn(map[string]json.RawMessage{"0": b, "3": b}); err == nil || !strings.Contains(err.Error(), "two tokens of ours") {
 		t.Errorf("got %v", err)
 	}
 	foreign := json.RawMessage(`{"type":"systemd-tpm2","keyslots":["0"]}`)
-	if got, err := tokenIn(map[int]json.RawMessage{0: b, 3: foreign}); err != nil || got == nil {
+	if got, err := tokenIn(map[string]json.RawMessage{"0": b, "3": foreign}); err != nil || got == nil {
 		t.Errorf("a foreign token beside ours: %v, %v", got, err)
 	}
-	if got, err := tokenIn(map[int]json.RawMessage{3: foreign}); err != nil || got != nil {
+	if got, err := tokenIn(map[string]json.RawMessage{"3": foreign}); err != nil || got != nil {
 		t.Errorf("only a foreign token: %v, %v", got, err)
 	}
 }
