@@ -59,9 +59,12 @@ func formatUUID(b [16]byte) string {
 	return fmt.Sprintf("%x:%x:%x:%x", b[:4], b[4:8], b[8:12], b[12:])
 }
 
+// separators are what the forms of a UUID differ in.
+var separators = strings.NewReplacer(":", "", "-", "")
+
 // parseUUID reads a UUID in mdadm's form or in RFC 9562's.
 func parseUUID(s string) (b [16]byte, err error) {
-	digits := strings.NewReplacer(":", "", "-", "").Replace(s)
+	digits := separators.Replace(s)
 	if n, err := hex.Decode(b[:], []byte(digits[:min(len(digits), 32)])); err != nil || n != 16 || len(digits) != 32 {
 		return b, fmt.Errorf("%q is not a UUID", s)
 	}
