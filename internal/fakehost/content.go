@@ -70,7 +70,7 @@ func (m *Machine) wipefs(c run.Cmd, options map[string]string, words []string) (
 	}
 	m.checkMember(n, "wipefs")
 	for _, s := range found {
-		if err := m.all(func() error { return put(n.file, s.at, make([]byte, s.bytes)) }); err != nil {
+		if err := m.all(func() error { return put(n.file, s.at, zeros[:s.bytes]) }); err != nil {
 			return nil, err
 		}
 	}
@@ -90,7 +90,7 @@ func (m *Machine) mkfs(c run.Cmd, options map[string]string, words []string) err
 	id := strings.TrimPrefix(options["-m"], "uuid=")
 	unfinished, done := xfs(id, options["-L"], n.size, true), xfs(id, options["-L"], n.size, false)
 	return m.all(
-		func() error { return write(n.file, n.size-128<<10, make([]byte, 128<<10)) },
+		func() error { return write(n.file, n.size-128<<10, zeros[:128<<10]) },
 		func() error { return write(n.file, 0, unfinished) },
 		func() error { return write(n.file, 0, done) },
 	)
@@ -132,7 +132,7 @@ func (m *Machine) mkfsExt4(c run.Cmd, options map[string]string, words []string)
 	copy(sb[104:], id)
 	copy(sb[120:136], options["-L"])
 	return m.all(
-		func() error { return write(n.file, 0, make([]byte, 4096)) },
+		func() error { return write(n.file, 0, zeros[:4096]) },
 		func() error { return write(n.file, 0, b) },
 	)
 }

@@ -97,7 +97,7 @@ func (m *Machine) luksFormat(c run.Cmd, options map[string]string, path string) 
 		uuid:     options["--uuid"], label: options["--label"], sub: options["--subsystem"], Pad: noise[0] | 1,
 	}
 	if err := m.all(
-		func() error { return put(n.file, 0, make([]byte, min(at, 1<<20))) },
+		func() error { return put(n.file, 0, zeros[:min(at, int64(len(zeros)))]) },
 		func() error { return put(n.file, 32<<10, noise[:4<<10]) },
 		func() error { return put(n.file, 96<<10, noise[4<<10:]) },
 	); err != nil {
@@ -219,7 +219,7 @@ func (m *Machine) resizeCrypt(c run.Cmd, name string) error {
 		return exit(c, 4, "Device %s is not active.", name)
 	}
 	below := m.nodes[n.below[0]]
-	if h := readHeader(below.file, 0); h == nil || h.unlock(below.file, c.Stdin, -1) < 0 {
+	if h, _ := readHeader(below.file, 0); h == nil || h.unlock(below.file, c.Stdin, -1) < 0 {
 		return exit(c, 2, "No key available with this passphrase.")
 	}
 	return m.all(func() error { return m.resize(n, below.size-n.crypt.at) })

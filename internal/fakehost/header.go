@@ -37,46 +37,47 @@ type segment struct {
 	SectorSize int    `json:"sector_size"`
 }
 
-// copyBytes is one copy of the header, in the format of LUKS2.
-func (h *header) copyBytes(secondary bool) []byte {
-	b := make([]byte, headerSize)
-	copy(b, "LUKS\xba\xbe\x00\x02")
-	if secondary {
-		copy(b, "SKUL")
-		binary.BigEndian.PutUint64(b[256:], headerSize)
-	}
-	binary.BigEndian.PutUint64(b[8:], headerSize)
-	binary.BigEndian.PutUint64(b[16:], h.seq)
-	copy(b[24:72], h.label)
-	copy(b[72:], "sha256")
-	copy(b[168:208], h.uuid)
-	copy(b[208:256], h.sub)
+// copies are the header's two copies, in the format of LUKS2.
+func (h *header) copies() (both [2][]byte) {
 	text, err := json.Marshal(h)
-	if err != nil {
-		panic(err)
+	if err != nil || len(text) >= headerSize-4096 {
+		panic(fmt.Sprintf("a header of %d bytes: %v", len(text), err))
 	}
-	copy(b[4096:], text)
-	sum := sha256.Sum256(b)
-	copy(b[448:], sum[:])
-	return b
+	for i := range both {
+		b := make([]byte, headerSize)
+		copy(b, []string{"LUKS", "SKUL"}[i]+"\xba\xbe\x00\x02")
+		binary.BigEndian.PutUint64(b[8:], headerSize)
+		binary.BigEndian.PutUint64(b[16:], h.seq)
+		copy(b[24:72], h.label)
+		copy(b[72:], "sha256")
+		copy(b[168:208], h.uuid)
+		copy(b[208:256], h.sub)
+		binary.BigEndian.PutUint64(b[256:], uint64(i)*headerSize)
+		copy(b[4096:], text)
+		sum := sha256.Sum256(b)
+		copy(b[448:], sum[:])
+		both[i] = b
+	}
+	return both
 }
 
 // write writes both copies, one after the other, each in two parts: the power
 // may fail in the middle of a copy.
 func (m *Machine) writeHeader(file string, h *header) error {
 	h.seq++
-	first, second := h.copyBytes(false), h.copyBytes(true)
+	both := h.copies()
 	return m.all(
-		func() error { return put(file, 0, first[:4096]) },
-		func() error { return put(file, 4096, first[4096:]) },
-		func() error { return put(file, headerSize, second[:4096]) },
-		func() error { return put(file, headerSize+4096, second[4096:]) },
+		func() error { return put(file, 0, both[0][:4096]) },
+		func() error { return put(file, 4096, both[0][4096:]) },
+		func() error { return put(file, headerSize, both[1][:4096]) },
+		func() error { return put(file, headerSize+4096, both[1][4096:]) },
 	)
 }
 
-// readHeader reads the newest whole copy, as cryptsetup does; nil for none.
-func readHeader(file string, at int64) *header {
-	var best *header
+// readHeader reads the newest whole copy, as cryptsetup does; nil for none. even
+// tells whether the other copy is whole and as new.
+func readHeader(file string, at int64) (h *header, even bool) {
+	var best []byte
 	for i := range int64(2) {
 		b := get(file, at+i*headerSize, headerSize)
 		sum := bytes.Clone(b[448:480])
@@ -84,13 +85,20 @@ func readHeader(file string, at int64) *header {
 		if want := sha256.Sum256(b); !bytes.Equal(want[:], sum) {
 			continue
 		}
-		h := &header{seq: binary.BigEndian.Uint64(b[16:]), label: text(b[24:72]), uuid: text(b[168:208]), sub: text(b[208:256])}
-		area, _, _ := bytes.Cut(b[4096:], []byte{0})
-		if json.Unmarshal(area, h) == nil && (best == nil || h.seq > best.seq) {
-			best = h
+		even = best != nil && bytes.Equal(b[16:24], best[16:24]) // their sequence numbers
+		if best == nil || bytes.Compare(b[16:24], best[16:24]) > 0 {
+			best = b
 		}
 	}
-	return best
+	if best == nil {
+		return nil, false
+	}
+	h = &header{seq: binary.BigEndian.Uint64(best[16:]), label: text(best[24:72]), uuid: text(best[168:208]), sub: text(best[208:256])}
+	area, _, _ := bytes.Cut(best[4096:], []byte{0})
+	if json.Unmarshal(area, h) != nil {
+		return nil, false
+	}
+	return h, even
 }
 
 // luksDevice returns the device that cryptsetup is given, and its header.
@@ -109,11 +117,11 @@ func (m *Machine) luksDevice(c run.Cmd, path string) (*node, *header, error) {
 // loadHeader reads a header as a program does that works on it: cryptsetup
 // first writes the newest copy over one that is torn or older.
 func (m *Machine) loadHeader(file string) (*header, error) {
-	h := readHeader(file, 0)
-	if h == nil {
-		return nil, nil
+	h, even := readHeader(file, 0)
+	if h == nil || even {
+		return h, nil
 	}
-	for i, b := range [][]byte{h.copyBytes(false), h.copyBytes(true)} {
+	for i, b := range h.copies() {
 		at := int64(i * headerSize)
 		if bytes.Equal(get(file, at, headerSize), b) {
 			continue
@@ -152,7 +160,7 @@ func (m *Machine) checkHeader(file string, at int64, what, by string) {
 	if fs := fsUUID(file, at); m.used[fs] {
 		m.destroyed(fmt.Sprintf("the file system %s on %s", fs, what), by)
 	}
-	h := readHeader(file, at)
+	h, _ := readHeader(file, at)
 	if h == nil {
 		return
 	}

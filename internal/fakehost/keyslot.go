@@ -166,7 +166,7 @@ func (m *Machine) killSlot(c run.Cmd, path, name string) error {
 	case len(h.Keyslots) > 1 && h.unlock(n.file, c.Stdin, slot) < 0 || h.unlock(n.file, c.Stdin, -1) < 0:
 		return exit(c, 2, "No key available with this passphrase.")
 	}
-	if err := m.all(func() error { return put(n.file, int64(areaAt(slot)), make([]byte, keyslotArea)) }); err != nil {
+	if err := m.all(func() error { return put(n.file, int64(areaAt(slot)), zeros[:keyslotArea]) }); err != nil {
 		return err
 	}
 	delete(h.Keyslots, name)
@@ -181,7 +181,7 @@ func (m *Machine) restoreHeader(c run.Cmd, options map[string]string, path strin
 		return err
 	}
 	b, err := os.ReadFile(options["--header-backup-file"])
-	h := readHeader(options["--header-backup-file"], 0)
+	h, _ := readHeader(options["--header-backup-file"], 0)
 	if err != nil || h == nil || strconv.Itoa(len(b)) != h.Segments["0"].Offset {
 		return exit(c, 1, "Header backup file does not contain valid LUKS header.")
 	}
@@ -198,7 +198,7 @@ func (m *Machine) restoreHeader(c run.Cmd, options map[string]string, path strin
 func (m *Machine) AddOwnKey(path string, key []byte) {
 	m.t.Helper()
 	n := m.find(path)
-	h := readHeader(n.file, 0)
+	h, _ := readHeader(n.file, 0)
 	m.must(m.fillKeyslot(n.file, h, h.lowestFree(), key, "argon2id"))
 	m.flush()
 }

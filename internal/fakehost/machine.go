@@ -43,9 +43,8 @@ type Machine struct {
 	seq     uint64 // the next diskseq
 	names   int    // the next NVMe number
 	missing map[string]bool
-	shown   map[string]string // what sysfs says, by path
-	steps   int               // counted since the machine started
-	cutAt   int               // 0: never
+	steps   int // counted since the machine started
+	cutAt   int // 0: never
 	cut     bool
 	used    map[string]bool // UUIDs of file systems that were mounted without encryption
 	chance  *rand.Rand      // for what programs and power cuts do at random
@@ -88,12 +87,13 @@ type node struct {
 	below  []string // kernel names of what it stands on
 	array  *array
 	crypt  *crypt
+	shown  map[string]string // what sysfs says of it, by attribute
 }
 
 // New makes a machine without volumes.
 func New(t testing.TB) *Machine {
 	t.Helper()
-	m := &Machine{t: t, root: memory(t), disks: map[string]*disk{}, nodes: map[string]*node{}, missing: map[string]bool{}, used: map[string]bool{}, shown: map[string]string{}, seq: 10, chance: rand.New(rand.NewPCG(1, 1))}
+	m := &Machine{t: t, root: memory(t), disks: map[string]*disk{}, nodes: map[string]*node{}, missing: map[string]bool{}, used: map[string]bool{}, seq: 10, chance: rand.New(rand.NewPCG(1, 1))}
 	for _, dir := range []string{"disks", "run", "dev/mapper", "dev/md", "sys/block", "proc/self", "fs"} {
 		m.must(os.MkdirAll(filepath.Join(m.root, dir), 0o755))
 	}

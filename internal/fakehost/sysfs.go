@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 
 	"bootswain/raid"
@@ -13,14 +14,29 @@ import (
 // add makes a device appear. Its node in /dev is a link to the file with its
 // bytes.
 func (m *Machine) add(n *node) {
-	m.nodes[n.name] = n
+	m.nodes[n.name], n.shown = n, map[string]string{}
 	file := n.file
 	if n.disk != nil {
 		file = n.disk.seen(m)
 	}
 	m.must(os.Symlink(file, m.path("dev", n.name)))
 	m.seq++
-	m.attribute(n, "diskseq", fmt.Sprint(m.seq))
+	m.attribute(n, "diskseq", strconv.FormatUint(m.seq, 10))
+	m.attribute(n, "dev", n.number)
+	m.attribute(n, "hidden", "0")
+	m.attribute(n, "queue/physical_block_size", "4096")
+	if n.disk != nil {
+		m.attribute(n, "device/serial", strings.Replace(n.disk.id, "vol-", "vol", 1))
+		m.attribute(n, "device/model", n.disk.model())
+	}
+	if n.array != nil {
+		m.attribute(n, "md/raid_disks", strconv.Itoa(n.array.disks))
+		m.attribute(n, "md/chunk_size", strconv.FormatInt(n.array.chunk, 10))
+	}
+	if n.crypt != nil {
+		m.attribute(n, "dm/name", n.crypt.name)
+		m.attribute(n, "dm/uuid", n.crypt.dmUUID())
+	}
 	m.show()
 }
 
@@ -42,46 +58,31 @@ func (m *Machine) remove(n *node) {
 
 // hide takes a device out of /sys and /dev.
 func (m *Machine) hide(n *node) {
-	dir := m.path("sys/block", n.name)
-	m.must(os.RemoveAll(dir))
+	m.must(os.RemoveAll(m.path("sys/block", n.name)))
 	m.must(os.Remove(m.path("dev", n.name)))
-	for path := range m.shown {
-		if strings.HasPrefix(path, dir+"/") {
-			delete(m.shown, path)
-		}
-	}
 }
 
 func (m *Machine) attribute(n *node, name, text string) {
-	path := m.path("sys/block", n.name, name)
-	if m.shown[path] == text && text != "" {
+	if n.shown[name] == text {
 		return
 	}
-	m.shown[path] = text
+	n.shown[name] = text
+	path := m.path("sys/block", n.name, name)
 	m.must(os.MkdirAll(filepath.Dir(path), 0o755))
 	m.must(os.WriteFile(path, []byte(text+"\n"), 0o644))
 }
 
-// show writes sysfs as it is now.
+// show writes of sysfs what changes.
 func (m *Machine) show() {
 	for _, n := range m.nodes {
-		m.attribute(n, "dev", n.number)
-		m.attribute(n, "size", fmt.Sprint(n.size/512))
-		m.attribute(n, "ro", map[bool]string{true: "1", false: "0"}[n.disk != nil && n.disk.readOnly])
-		m.attribute(n, "hidden", "0")
-		m.attribute(n, "queue/physical_block_size", "4096")
-		if n.disk != nil {
-			m.attribute(n, "device/serial", strings.Replace(n.disk.id, "vol-", "vol", 1))
-			m.attribute(n, "device/model", n.disk.model())
+		m.attribute(n, "size", strconv.FormatInt(n.size/512, 10))
+		readOnly := "0"
+		if n.disk != nil && n.disk.readOnly {
+			readOnly = "1"
 		}
+		m.attribute(n, "ro", readOnly)
 		if n.array != nil {
 			m.attribute(n, "md/array_state", m.arrayState(n))
-			m.attribute(n, "md/raid_disks", fmt.Sprint(n.array.disks))
-			m.attribute(n, "md/chunk_size", fmt.Sprint(n.array.chunk))
-		}
-		if n.crypt != nil {
-			m.attribute(n, "dm/name", n.crypt.name)
-			m.attribute(n, "dm/uuid", n.crypt.dmUUID())
 		}
 		m.links(n, "slaves", n.below)
 		m.links(n, "holders", m.holders(n.name))
@@ -90,12 +91,12 @@ func (m *Machine) show() {
 
 // links writes a directory of links; here they are empty files.
 func (m *Machine) links(n *node, dir string, names []string) {
-	path := m.path("sys/block", n.name, dir)
-	text := "links:" + strings.Join(names, " ")
-	if m.shown[path] == text {
+	text := strings.Join(names, " ")
+	if was, there := n.shown[dir]; there && was == text {
 		return
 	}
-	m.shown[path] = text
+	n.shown[dir] = text
+	path := m.path("sys/block", n.name, dir)
 	m.must(os.RemoveAll(path))
 	m.must(os.MkdirAll(path, 0o755))
 	for _, name := range names {

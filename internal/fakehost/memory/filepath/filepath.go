@@ -4,6 +4,7 @@ package filepath
 
 import (
 	"path"
+	"slices"
 	"strings"
 
 	"bootswain/internal/fakehost/memory/os"
@@ -19,30 +20,28 @@ var (
 
 // Glob is as in package filepath.
 func Glob(pattern string) ([]string, error) {
-	found := []string{"/"}
-	for _, part := range strings.Split(strings.TrimPrefix(pattern, "/"), "/") {
-		var next []string
-		for _, dir := range found {
-			if !strings.ContainsAny(part, "*?[") {
-				next = append(next, path.Join(dir, part))
-				continue
-			}
-			entries, _ := os.ReadDir(dir)
-			for _, e := range entries {
-				if ok, err := path.Match(part, e.Name()); err != nil {
-					return nil, err
-				} else if ok {
-					next = append(next, path.Join(dir, e.Name()))
-				}
-			}
+	parts := strings.Split(pattern, "/")
+	wild := slices.IndexFunc(parts, func(part string) bool { return strings.ContainsAny(part, "*?[") })
+	if wild < 0 {
+		if _, err := os.Lstat(pattern); err != nil {
+			return nil, nil
 		}
-		found = next
+		return []string{pattern}, nil
 	}
-	var there []string
-	for _, name := range found {
-		if _, err := os.Lstat(name); err == nil {
-			there = append(there, name)
+	dir, rest := strings.Join(parts[:wild], "/"), strings.Join(parts[wild+1:], "/")
+	entries, _ := os.ReadDir(dir)
+	var found []string
+	for _, e := range entries {
+		if ok, err := path.Match(parts[wild], e.Name()); err != nil {
+			return nil, err
+		} else if !ok {
+			continue
 		}
+		below, err := Glob(strings.TrimSuffix(dir+"/"+e.Name()+"/"+rest, "/"))
+		if err != nil {
+			return nil, err
+		}
+		found = append(found, below...)
 	}
-	return there, nil
+	return found, nil
 }

@@ -129,8 +129,8 @@ func ReadDir(name string) ([]fs.DirEntry, error) {
 	if n == nil {
 		return nil, fail("open", name, syscall.ENOENT)
 	}
-	var list []fs.DirEntry
-	for _, child := range n.children() {
+	list := make([]fs.DirEntry, 0, len(n.dir))
+	for _, child := range n.dir {
 		list = append(list, entry{child, t.nodes[at+"/"+child]})
 	}
 	return list, nil
@@ -175,12 +175,13 @@ func MkdirAll(name string, mode fs.FileMode) error {
 	if n != nil {
 		return nil
 	}
-	if err := MkdirAll(path.Dir(name), mode); err != nil {
+	dir, _ := split(name)
+	if err := MkdirAll(dir, mode); err != nil {
 		return err
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.add(name, &inode{dir: map[string]struct{}{}})
+	return t.add(name, &inode{dir: []string{}})
 }
 
 // Symlink is as in package os.

@@ -11,7 +11,6 @@ package os
 import (
 	"fmt"
 	"io/fs"
-	"maps"
 	"path"
 	"slices"
 	"strings"
@@ -26,8 +25,8 @@ type page [pageSize]byte
 // inode is a directory, a link or a file. A file's content is text, as long as it
 // was only written as a whole, or pages; a page that is nil is a hole.
 type inode struct {
-	dir   map[string]struct{} // names in it; nil for anything else
-	to    string              // of a link
+	dir   []string // names in it, sorted; nil for anything else
+	to    string   // of a link
 	text  []byte
 	pages []*page
 	size  int64
@@ -86,13 +85,22 @@ func (t *tree) find(name string) (*inode, string) {
 
 // add makes a node in its directory.
 func (t *tree) add(name string, n *inode) error {
-	parent := t.nodes[path.Dir(name)]
+	dir, base := split(name)
+	parent := t.nodes[dir]
 	if parent == nil || parent.dir == nil {
 		return fail("open", name, syscall.ENOENT)
 	}
-	parent.dir[path.Base(name)] = struct{}{}
+	if i, there := slices.BinarySearch(parent.dir, base); !there {
+		parent.dir = slices.Insert(parent.dir, i, base)
+	}
 	t.nodes[name] = n
 	return nil
+}
+
+// split cuts a path before its last name.
+func split(name string) (dir, base string) {
+	i := strings.LastIndexByte(name, '/')
+	return name[:i], name[i+1:]
 }
 
 func (t *tree) remove(name string) {
@@ -100,19 +108,27 @@ func (t *tree) remove(name string) {
 	if n == nil {
 		return
 	}
-	for child := range n.dir {
-		t.remove(name + "/" + child)
+	t.forget(name, n)
+	dir, base := split(name)
+	if parent := t.nodes[dir]; parent != nil {
+		parent.dir = slices.DeleteFunc(parent.dir, func(child string) bool { return child == base })
+	}
+}
+
+// forget takes away a node and what is below it.
+func (t *tree) forget(name string, n *inode) {
+	for _, child := range n.dir {
+		below := name + "/" + child
+		t.forget(below, t.nodes[below])
 	}
 	delete(t.nodes, name)
-	if parent := t.nodes[path.Dir(name)]; parent != nil {
-		delete(parent.dir, path.Base(name))
-	}
 }
 
 // busy tells whether /sys says that something stands on the device of that name.
 func (t *tree) busy(name string) bool {
-	dir, device := path.Split(name)
-	n := t.nodes[path.Join(dir, "../sys/block", device, "holders")]
+	dev, device := split(name)
+	top, _ := split(dev)
+	n := t.nodes[top+"/sys/block/"+device+"/holders"]
 	return n != nil && len(n.dir) > 0
 }
 
@@ -122,7 +138,7 @@ func MkdirTemp(string, string) (string, error) {
 	defer names.Unlock()
 	last++
 	top := fmt.Sprint(last)
-	trees.Store(top, &tree{nodes: map[string]*inode{root + top: {dir: map[string]struct{}{}}}})
+	trees.Store(top, &tree{nodes: map[string]*inode{root + top: {dir: []string{}}}})
 	return root + top, nil
 }
 
@@ -138,6 +154,3 @@ func RemoveAll(name string) error {
 	}
 	return nil
 }
-
-// children returns the names in a directory, sorted.
-func (n *inode) children() []string { return slices.Sorted(maps.Keys(n.dir)) }
