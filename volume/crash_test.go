@@ -35,7 +35,7 @@ func TestCrash(t *testing.T) {
 		order := box.ask(said)
 		said = crashReport{}
 		switch order.Do {
-		case "live":
+		case "live", "grow":
 			b.live(t, box, order)
 		case "recover":
 			said = b.recover(t, order)
@@ -47,7 +47,7 @@ func TestCrash(t *testing.T) {
 
 // crashOrder is what the host wants done.
 type crashOrder struct {
-	Do     string   // "live", "recover" or "end"
+	Do     string   // "live", "grow", "recover" or "end"
 	Volume string   // its name
 	IDs    []string // of its devices
 }
@@ -122,7 +122,8 @@ func (o crashOrder) of() spec.Volume {
 	return want
 }
 
-// live leads a volume through its life, and marks every step of it.
+// live leads a volume through its life, or boots it after its device has grown,
+// and marks every step of it.
 func (b *realBench) live(t *testing.T, box mailbox, o crashOrder) {
 	t.Helper()
 	want := o.of()
@@ -147,6 +148,15 @@ func (b *realBench) live(t *testing.T, box mailbox, o crashOrder) {
 		}
 		box.ask(crashReport{File: file, Sum: sum})
 	}
+	defer func() {
+		box.mark("shutdown")
+		b.reboot(t)
+		box.mark("end")
+	}()
+	if o.Do == "grow" {
+		bring("grow")
+		return
+	}
 	bring("first boot")
 	during = "rotate"
 	if err := Rekey(t.Context(), b.host(), want, NewKey{Sealed: []byte("sealed:two")}, progress); err != nil {
@@ -161,9 +171,6 @@ func (b *realBench) live(t *testing.T, box mailbox, o crashOrder) {
 	box.mark("reboot: shutdown")
 	b.reboot(t)
 	bring("reboot")
-	box.mark("shutdown")
-	b.reboot(t)
-	box.mark("end")
 }
 
 // writeFile writes a file of random bytes, flushes it, and returns its checksum.
@@ -194,10 +201,14 @@ func (b *realBench) recover(t *testing.T, o crashOrder) crashReport {
 	want := o.of()
 	b.look(t)
 	defer b.reboot(t)
-	if _, err := Converge(t.Context(), b.host(), want, nil); err != nil {
-		if s := situation.Of(err); s != nil {
-			return crashReport{Word: string(s.Word), Text: s.String()}
-		}
+	state, err := Converge(t.Context(), b.host(), want, nil)
+	if s := situation.Of(err); s != nil {
+		return crashReport{Word: string(s.Word), Text: s.String()}
+	}
+	if _, room := state.grown(); err == nil && room {
+		err = fmt.Errorf("it has not grown: %v", state.Stuck)
+	}
+	if err != nil {
 		return crashReport{Word: "error", Text: err.Error()}
 	}
 	held := map[string]string{}

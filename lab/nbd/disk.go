@@ -13,7 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Disk is one volume: a sparse file of fixed size, and what has happened to it
+// Disk is one volume: a sparse file, and what has happened to it
 // since its last flush. Its methods may be used while it is served.
 type Disk struct {
 	size int64
@@ -64,6 +64,20 @@ func (d *Disk) Close() error { return d.file.Close() }
 
 // Size is the disk's size in bytes.
 func (d *Disk) Size() int64 { return d.size }
+
+// Grow makes the disk larger. It must have no client; the next one sees it.
+func (d *Disk) Grow(size int64) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if size < d.size || size%blockSize != 0 {
+		return fmt.Errorf("cannot make a volume of %d bytes one of %d", d.size, size)
+	}
+	if err := d.file.Truncate(size); err != nil {
+		return err
+	}
+	d.size = size
+	return nil
+}
 
 // Stats returns the counters.
 func (d *Disk) Stats() Stats {

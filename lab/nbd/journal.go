@@ -105,7 +105,7 @@ func (j *Journal) Restore(at int, rng *rand.Rand) (Loss, error) {
 	}
 	var total Loss
 	for _, d := range j.disks {
-		loss, err := d.restore(j.events[:at], rng)
+		loss, err := d.restore(j.events[:at], func(unflushed []record) []int64 { return fates(rng, unflushed) })
 		if err != nil {
 			return Loss{}, err
 		}
@@ -116,7 +116,22 @@ func (j *Journal) Restore(at int, rng *rand.Rand) (Loss, error) {
 	return total, nil
 }
 
-func (d *Disk) restore(events []event, rng *rand.Rand) (Loss, error) {
+// Resume puts the disks back to the end of the recording, with nothing lost, and
+// goes on recording. They must not be in use.
+func (j *Journal) Resume() error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	for _, d := range j.disks {
+		if _, err := d.restore(j.events, whole); err != nil {
+			return err
+		}
+	}
+	j.ended = false
+	return nil
+}
+
+// restore asks fate which of the writes survive that no flush came after.
+func (d *Disk) restore(events []event, fate func([]record) []int64) (Loss, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.cache.clear()
@@ -124,9 +139,9 @@ func (d *Disk) restore(events []event, rng *rand.Rand) (Loss, error) {
 		return Loss{}, err
 	}
 	var unflushed []record
-	settle := func(fate []int64) error {
+	settle := func(kept []int64) error {
 		for i, r := range unflushed {
-			if err := r.apply(d.file, fate[i]); err != nil {
+			if err := r.apply(d.file, kept[i]); err != nil {
 				return err
 			}
 		}
@@ -144,9 +159,8 @@ func (d *Disk) restore(events []event, rng *rand.Rand) (Loss, error) {
 			}
 		}
 	}
-	fate := fates(rng, unflushed)
-	loss := lost(unflushed, fate)
-	return loss, settle(fate)
+	kept := fate(unflushed)
+	return lost(unflushed, kept), settle(kept)
 }
 
 // whole is the fate of writes that all survive.

@@ -3,6 +3,7 @@ package nbd
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"path/filepath"
@@ -76,6 +77,44 @@ func TestRestore(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// TestResume: what was written after the end of a recording is gone when it goes
+// on, on a disk that is larger now.
+func TestResume(t *testing.T) {
+	d := blankDisk(t, 2*blockSize)
+	j, err := Record(d)
+	if err != nil {
+		t.Fatal(err)
+	}
+	write := func(sector int64, letter string) {
+		if err := d.write(context.Background(), sector*blockSize, blockSize, bytes.Repeat([]byte(letter), blockSize), false); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(0, "a")
+	j.End()
+	write(0, "b")
+	write(1, "b")
+	if err := errors.Join(j.Resume(), d.Grow(3*blockSize)); err != nil {
+		t.Fatal(err)
+	}
+	write(2, "c")
+	flush(t, d)
+	j.End()
+	if _, err := j.Restore(j.Len(), rand.New(rand.NewPCG(1, 1))); err != nil {
+		t.Fatal(err)
+	}
+	content := make([]byte, d.Size())
+	if _, err := d.ReadAt(content, 0); err != nil {
+		t.Fatal(err)
+	}
+	if got := string([]byte{content[0], content[blockSize], content[2*blockSize]}); got != "a\x00c" || j.Len() != 3 {
+		t.Errorf("the sectors begin with %q, after %d events", got, j.Len())
+	}
+	if err := d.Grow(blockSize); err == nil || err.Error() != "cannot make a volume of 1536 bytes one of 512" {
+		t.Errorf("Grow() = %v", err)
 	}
 }
 
