@@ -57,6 +57,21 @@ func MakeExt4(ctx context.Context, r run.Runner, o Options) error {
 	return o.make(ctx, r, "an ext4", "mkfs.ext4", args)
 }
 
+// MinXFS returns the size in bytes of the smallest XFS that mkfs.xfs makes: 300
+// MiB from version 5.19 on, 16 MiB before (xfsprogs, mkfs/xfs_mkfs.c). It asks
+// which version there is; *run.MissingError is in the chain where there is none.
+func MinXFS(ctx context.Context, r run.Runner) (int64, error) {
+	out, err := r.Run(ctx, run.Cmd{Name: "mkfs.xfs", Args: []string{"-V"}})
+	if err != nil {
+		return 0, err
+	}
+	var major, minor int
+	if _, err := fmt.Sscanf(string(out), "mkfs.xfs version %d.%d", &major, &minor); err == nil && (major < 5 || major == 5 && minor < 19) {
+		return 16 << 20, nil
+	}
+	return 300 << 20, nil
+}
+
 func (o Options) make(ctx context.Context, r run.Runner, what, mkfs string, args []string) error {
 	if !rfcUUID.MatchString(o.UUID) {
 		return fmt.Errorf("cannot make %s file system on %s: %q is not a UUID", what, o.Device, o.UUID)

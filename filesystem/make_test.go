@@ -122,3 +122,22 @@ func TestMakeXFSForReal(t *testing.T) {
 func TestSyncErrors(t *testing.T) {
 	wantError(t, Sync(t.TempDir()+"/none"), "cannot sync")
 }
+
+func TestMinXFS(t *testing.T) {
+	for out, want := range map[string]int64{
+		"mkfs.xfs version 6.13.0\n": 300 << 20,
+		"mkfs.xfs version 5.19.0\n": 300 << 20,
+		"mkfs.xfs version 5.18.0\n": 16 << 20,
+		"mkfs.xfs version 4.20.0\n": 16 << 20,
+		"something new\n":           300 << 20,
+	} {
+		got, err := MinXFS(t.Context(), runner(func(run.Cmd) ([]byte, error) { return []byte(out), nil }))
+		if got != want || err != nil {
+			t.Errorf("MinXFS() of %q = %d, %v", out, got, err)
+		}
+	}
+	_, err := MinXFS(t.Context(), runner(func(c run.Cmd) ([]byte, error) { return nil, &run.MissingError{Name: c.Name} }))
+	if !errors.As(err, new(*run.MissingError)) {
+		t.Errorf("without mkfs.xfs: %v", err)
+	}
+}

@@ -39,8 +39,12 @@ const (
 // LUKS2, given explicitly so that no version's default moves it.
 const dataOffset = 16 << 20
 
-// MinSize is the smallest device that holds a header and some data.
-const MinSize = 2 * dataOffset
+// HeaderSize is what a header takes of a device, and MinSize the smallest device
+// that holds one and some data.
+const (
+	HeaderSize = dataOffset
+	MinSize    = 2 * dataOffset
+)
 
 // FormatOptions are a new header's identity and geometry.
 type FormatOptions struct {

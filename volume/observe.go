@@ -12,7 +12,6 @@ import (
 	"strings"
 
 	"bootswain/ebs"
-	"bootswain/internal/run"
 	"bootswain/luks"
 	"bootswain/raid"
 	"bootswain/spec"
@@ -80,21 +79,6 @@ func (w *work) chooseEBS(s *State, want spec.Volume) error {
 		s.Devices = append(s.Devices, Device{Device: d})
 	}
 	return nil
-}
-
-// observeMkfs finds out whether there is mkfs.xfs where that decides what file
-// system is made.
-func (w *work) observeMkfs(ctx context.Context, s *State, want spec.Volume) error {
-	makes := want.Create == spec.CreateIfBlank || s.Mode == spec.EncryptionEphemeral
-	if !makes || want.Filesystem.Type != "" || len(s.Missing) > 0 || s.ready() {
-		return nil
-	}
-	_, err := w.host.Run.Run(ctx, run.Cmd{Name: "mkfs.xfs", Args: []string{"-V"}})
-	if errors.As(err, new(*run.MissingError)) {
-		s.NoXFS = true
-		return nil
-	}
-	return err
 }
 
 // name is how people find a device: "vol-0a11 (/dev/nvme1n1)".

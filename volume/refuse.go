@@ -159,13 +159,13 @@ func (s State) uncreatable(want spec.Volume) *situation.Situation {
 		return r
 	}
 	for _, d := range s.Devices {
-		if d.Size < luks.MinSize {
-			return s.refused("use a larger volume", "%s has %d MiB, and it takes %d; nothing written", name(d.Device), d.Size>>20, luks.MinSize>>20)
-		}
 		if first := s.Devices[0]; d.Size != first.Size {
 			return s.refused("use volumes of equal size", "%s has %d bytes and %s %d, and a new set takes equal sizes; nothing written",
 				name(first.Device), first.Size, name(d.Device), d.Size)
 		}
+	}
+	if r := s.tooSmall(want); r != nil {
+		return r
 	}
 	if !s.hasKey(want) {
 		return s.locked("bootswain seal, and give it as volumes."+s.Name+".encryption.sealed", "it is new, and the launch data seals no key for it")

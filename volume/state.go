@@ -37,6 +37,7 @@ type State struct {
 	Over       string             // what stands where the first copy of Header was; ""
 	OtherUser  string             // what else stands on the array or device; ""
 	NoXFS      bool               // there is no mkfs.xfs, and a file system is to be made
+	MinXFS     int64              // the smallest XFS that can be made; 0 where that does not matter
 	Filesystem *Filesystem        // on Mapping, or where a plain volume's will show; nil where there is none
 	Mounts     []filesystem.Mount // of Filesystem
 	Stuck      error              // why it could not grow with its device; nil

@@ -3,7 +3,7 @@ package volume
 import (
 	"context"
 	"errors"
-	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -29,7 +29,7 @@ var other = []struct {
 	{"read-only", "is read-only; nothing written", blankReadOnly},
 	{"mounted on /mnt", "is in use by a file system mounted on /mnt; nothing written", mountedByCloudInit},
 	{"unequal sizes", "a new set takes equal sizes; nothing written", unequal},
-	{"too small", "and it takes 32; nothing written", tooSmall},
+	{"too small", "and an xfs volume takes 316; nothing written", tooSmall},
 }
 
 func headerDamaged(t *testing.T, b stateBench) {
@@ -111,6 +111,7 @@ func releasedThenUsed(t *testing.T, b stateBench) {
 	id := b.ids()[0]
 	b.write(t, id, 0, beginning(t, "ext2", 2048))
 	want := over(id)
+	want.Filesystem.Type = "ext4" // for which it is large enough
 	_, err := Converge(t.Context(), b.host(), want, nil)
 	s := says(t, err, situation.Refused, "--wipe "+id+":")
 	_, found, _ := strings.Cut(s.Next, id+":")
@@ -169,6 +170,7 @@ func othersArray(t *testing.T, b stateBench) {
 // another use; md's superblock and our claim are still on it.
 func partitioned(t *testing.T, b stateBench) {
 	want := over(b.ids()[:2]...)
+	want.Filesystem.Type = "ext4" // for which they are large enough
 	cutOff(t, b, want)
 	b.write(t, b.ids()[0], 0, beginning(t, "mbr", 512))
 	sum := b.whole(t, b.ids()[0])
@@ -223,6 +225,17 @@ func unequal(t *testing.T, b stateBench) {
 
 func tooSmall(t *testing.T, b stateBench) {
 	small, _ := b.hold(t, &corpus.Device{Size: 16 << 20, Wipefs: []byte(`{"signatures": []}`)})
-	refusedWith(t, b, over(small), situation.Refused, fmt.Sprintf("%s (", small))
-	refusedWith(t, b, over(small), situation.Refused, "has 16 MiB, and it takes 32; nothing written.\n  next: use a larger volume")
+	h := b.host()
+	h.Run = runner(func(ctx context.Context, c run.Cmd) ([]byte, error) {
+		if c.Name == "mkfs.xfs" && slices.Equal(c.Args, []string{"-V"}) {
+			return []byte("mkfs.xfs version 6.13.0\n"), nil // the model's is older
+		}
+		return b.host().Run.Run(ctx, c)
+	})
+	_, err := Converge(t.Context(), h, over(small), nil)
+	says(t, err, situation.Refused, small+" (")
+	says(t, err, situation.Refused, "has 16 MiB, and an xfs volume takes 316; nothing written.\n  next: use larger volumes")
+	want := over(small)
+	want.Filesystem.Type = "ext4"
+	refusedWith(t, b, want, situation.Refused, "has 16 MiB, and an ext4 volume takes 32; nothing written.\n  next: use larger volumes")
 }

@@ -80,9 +80,6 @@ func (m *Machine) wipefs(c run.Cmd, options map[string]string, words []string) (
 // mkfs writes the superblock of XFS, first as unfinished, and zeros the end of
 // the device, as mkfs.xfs does.
 func (m *Machine) mkfs(c run.Cmd, options map[string]string, words []string) error {
-	if has(options, "-V") {
-		return nil
-	}
 	n, err := m.toFormat(c, has(options, "-f"), words[0])
 	if err != nil {
 		return err
