@@ -37,10 +37,12 @@ func (m *Manager) Mount(ctx context.Context, u MountUnit) error {
 	if err := m.write(u.Name(), u.String()); err != nil {
 		return err
 	}
-	if err := m.refresh(ctx, u.Name()); err != nil {
-		return err
-	}
-	return m.Start(ctx, u.Name())
+	return m.with(ctx, func(b bus) error {
+		if err := refresh(ctx, b, u.Name()); err != nil {
+			return err
+		}
+		return job(ctx, b, "start", u.Name())
+	})
 }
 
 // Unmount stops what uses the mount at where, unmounts it, waits for all that
@@ -56,33 +58,33 @@ func (m *Manager) Unmount(ctx context.Context, where string) error {
 	case err != nil:
 		return fmt.Errorf("cannot remove the unit: %w", err)
 	}
-	if err := m.refresh(ctx, name); err != nil {
-		return err
-	}
-	// What was started in between may have mounted it once more; now that the
-	// unit is gone, nothing can.
-	return m.Stop(ctx, name)
+	return m.with(ctx, func(b bus) error {
+		if err := refresh(ctx, b, name); err != nil {
+			return err
+		}
+		// What was started in between may have mounted it once more; now that the
+		// unit is gone, nothing can.
+		return job(ctx, b, "stop", name)
+	})
 }
 
 // refresh makes the manager read a unit's file anew if what it holds in memory
 // is older. It reads a unit that it does not hold by itself, and reading all
 // of them anew takes seconds on a small machine at boot.
-func (m *Manager) refresh(ctx context.Context, unit string) error {
-	state, err := m.State(ctx, unit)
+func refresh(ctx context.Context, b bus, unit string) error {
+	state, err := readState(ctx, b, unit)
 	if err != nil || !state.Outdated {
 		return err
 	}
-	return m.reload(ctx)
+	return reload(ctx, b)
 }
 
 // reload makes the manager read all unit files anew.
-func (m *Manager) reload(ctx context.Context) error {
-	return m.with(ctx, func(b bus) error {
-		if err := b.ReloadContext(ctx); err != nil {
-			return fmt.Errorf("cannot make systemd read its units anew: %w", err)
-		}
-		return nil
-	})
+func reload(ctx context.Context, b bus) error {
+	if err := b.ReloadContext(ctx); err != nil {
+		return fmt.Errorf("cannot make systemd read its units anew: %w", err)
+	}
+	return nil
 }
 
 // Kill sends SIGKILL to every process of a unit, whatever the unit says about

@@ -52,6 +52,6 @@ func (m *Manager) MoveSocket(ctx context.Context, socket, service, address strin
 			return err
 		}
 	}
-	err = m.reload(ctx) // of a socket that listens systemd would only say that it changed
+	err = m.with(ctx, func(b bus) error { return reload(ctx, b) }) // of a socket that listens systemd would only say that it changed
 	return errors.Join(err, m.Start(ctx, socket))
 }

@@ -19,7 +19,7 @@ func (m *Manager) Repeat(ctx context.Context, timer string, every time.Duration)
 		return err
 	}
 	if state.Outdated {
-		if err := m.reload(ctx); err != nil {
+		if err := m.with(ctx, func(b bus) error { return reload(ctx, b) }); err != nil {
 			return err
 		}
 		if err := m.Stop(ctx, timer); err != nil { // one that runs keeps to the old period
