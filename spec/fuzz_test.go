@@ -77,6 +77,41 @@ func FuzzSSHKey(f *testing.F) {
 	})
 }
 
+// FuzzUsers: who is granted is in the list that is written, who is revoked is
+// not, and everybody else stays.
+func FuzzUsers(f *testing.F) {
+	for _, doc := range []string{
+		"", "version: 1\n", "version: 1\nusers: []\n", "#bootswain\nversion: 1\nusers:\n- {name: ops, sudo: true} # on call\n- name: dba\n  expires: 2027-01-31T00:00:00Z\n",
+		"version: 1\nusers:\n- name: ops\n  ssh_authorized_keys:\n  - |\n    " + key1 + "\n", "{version: 1, users: [{name: dba}]}", "version: 1\nhealth: {}\n", "version: 1\n---\n",
+	} {
+		f.Add([]byte(doc))
+	}
+	f.Fuzz(func(t *testing.T, doc []byte) {
+		before, _ := ParseUsers(doc)
+		granted, err := GrantUser(doc, Grant{Name: "dba", Keys: []string{key1}})
+		if err != nil {
+			return
+		}
+		named := func(users []User) (names []string) {
+			for _, u := range users {
+				if u.Name != "dba" {
+					names = append(names, u.Name)
+				}
+			}
+			return names
+		}
+		after, err := ParseUsers(granted)
+		if err != nil || len(after) != len(named(before))+1 || !slices.Equal(named(after), named(before)) {
+			t.Fatalf("%q: granted %v, %v, was %v", granted, after, err, before)
+		}
+		revoked, found, err := RevokeUser(granted, "dba")
+		left, parseErr := ParseUsers(revoked)
+		if err != nil || !found || parseErr != nil || !slices.Equal(named(left), named(before)) || len(left) != len(named(before)) {
+			t.Fatalf("%q: revoked %v, %v, %v", revoked, left, err, parseErr)
+		}
+	})
+}
+
 func within(path, parent string) bool {
 	return path == parent || len(path) > len(parent) && path[:len(parent)] == parent && (path[len(parent)] == '.' || path[len(parent)] == '[')
 }

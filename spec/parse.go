@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/netip"
 	"slices"
+	"strings"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -18,8 +19,8 @@ const maxDocument = 256 << 10
 // Parse reads a bare document. The error is an *Errors with every fault.
 //
 // With faults Parse still returns what may be acted on, if the document is a
-// mapping at all: Users holds the entries that are sound as a whole, Health is
-// as given where it is sound, and Volumes and MySQL are nil, so that no disk
+// mapping at all: Users holds the entries that are sound as a whole, UsersFrom
+// and Health are as given where they are sound, and Volumes and MySQL are nil, so that no disk
 // is touched by a document that is not understood.
 func Parse(doc []byte) (*Spec, error) {
 	var r reader
@@ -30,6 +31,9 @@ func Parse(doc []byte) (*Spec, error) {
 	sortFaults(r.faults)
 	if s != nil {
 		s.Volumes, s.MySQL = nil, nil
+		if slices.ContainsFunc(r.faults, func(f Fault) bool { return strings.HasPrefix(f.Path, "users_from") }) {
+			s.UsersFrom = nil
+		}
 	}
 	return s, &Errors{Faults: r.faults}
 }
@@ -81,7 +85,7 @@ func (r *reader) spec(n *yaml.Node) *Spec {
 		},
 		"health":     func(n *yaml.Node, path string) { s.Health = r.health(n, path) },
 		"role":       r.unsupported("write out what the role would add"),
-		"users_from": r.unsupported("list them under users"),
+		"users_from": func(n *yaml.Node, path string) { s.UsersFrom = r.usersFrom(n, path) },
 	})
 	if mysql != nil {
 		mysql()

@@ -7,11 +7,12 @@ import "time"
 
 // Spec is what an instance was asked to be.
 type Spec struct {
-	Version int      // 1
-	Users   []User   // in document order
-	Volumes []Volume // in document order
-	MySQL   *MySQL   // nil: bootswain leaves the database alone
-	Health  Health
+	Version   int        // 1
+	Users     []User     // in document order
+	UsersFrom *UsersFrom // nil: who is named here is all
+	Volumes   []Volume   // in document order
+	MySQL     *MySQL     // nil: bootswain leaves the database alone
+	Health    Health
 }
 
 // User is a person who may log in.
