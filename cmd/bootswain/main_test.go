@@ -41,6 +41,7 @@ func TestCommandLine(t *testing.T) {
 		"to whom":              {"key rotate data --to age1nobody", "", 2, "", "--to is about the recovery key"},
 		"two keys on stdin":    {"key rotate data --sealed - --with-key", "", 2, "", "standard input cannot be both keys"},
 		"header without file":  {"key header backup data", "", 2, "", "accepts 2 arg(s), received 1"},
+		"no image":             {"image check /nonexistent", "", 1, "", "cannot check the image"},
 		"sealed to a stranger": {"seal --to age1nobody --random", "", 1, "", "age1nobody"},
 	} {
 		var stdout, stderr bytes.Buffer
