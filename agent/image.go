@@ -5,9 +5,13 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"os"
+	"strings"
 
 	"bootswain/image"
 	"bootswain/internal/situation"
+	"bootswain/systemd"
+	"bootswain/volume"
 )
 
 // ImageCheckOptions say how an image is checked.
@@ -69,4 +73,63 @@ func verdict(found image.Found, o ImageCheckOptions, stdout io.Writer) error {
 		fmt.Fprintf(stdout, "clean: %s\n", read)
 	}
 	return nil
+}
+
+// PrepareImageOptions say how the machine becomes an image.
+type PrepareImageOptions struct {
+	Identity string // file with the image's identity; "-" is stdin; "" keeps or makes one
+	Public   bool
+}
+
+// PrepareImage makes this machine ready to become an image, and says all that it
+// did.
+func (a *Agent) PrepareImage(ctx context.Context, o PrepareImageOptions, stdin io.Reader) error {
+	up, err := volume.Up(a.storage)
+	if err != nil {
+		return fmt.Errorf("cannot tell whether a volume is up: %w", err)
+	}
+	if len(up) > 0 {
+		return &situation.Situation{Word: situation.Refused, Subject: "image",
+			Text: strings.Join(up, ", ") + " up; an image of a machine at work would hold what belongs to it. Nothing changed.",
+			Next: "bootswain down " + up[0] + ", or prepare a machine without volumes"}
+	}
+	options := image.Options{Units: systemd.Enabled(), Public: o.Public}
+	switch o.Identity {
+	case "":
+	case "-":
+		options.Identity = stdin
+	default:
+		f, err := os.Open(o.Identity)
+		if err != nil {
+			return fmt.Errorf("cannot read the identity: %w", err)
+		}
+		defer f.Close()
+		options.Identity = f
+	}
+	done, err := image.Prepare(ctx, image.Host{Root: a.storage.Root, Run: a.run}, options)
+	if err == nil || len(done.Removed)+len(done.Emptied) > 0 {
+		a.summarize(done, options.Units)
+	}
+	return err
+}
+
+// summarize says all that was done, every file by name.
+func (a *Agent) summarize(done image.Prepared, units []string) {
+	if len(done.Removed) > 0 {
+		a.say("removed %s:\n  %s", count(len(done.Removed), "file"), strings.Join(done.Removed, "\n  "))
+	}
+	if len(done.Emptied) > 0 {
+		a.say("emptied %s:\n  %s", count(len(done.Emptied), "file"), strings.Join(done.Emptied, "\n  "))
+	}
+	if done.Arrays {
+		a.say("mdadm.conf: arrays are assembled by bootswain alone, in the initramfs too")
+	}
+	a.say("enabled for the next boot: %s", strings.Join(units, " "))
+	for _, r := range done.Recipients {
+		if done.Made {
+			a.say("made an identity; seal keys for this image to:\n%s", r)
+		} else {
+			a.say("seal keys for this image to:\n%s", r)
+		}
+	}
 }

@@ -9,16 +9,7 @@
 // read is an error, never taken for clean.
 package image
 
-import (
-	"fmt"
-
-	"bootswain/internal/situation"
-)
-
-// Refused is an image that must not be made like this. A person decides.
-func refused(text, next string) *situation.Situation {
-	return &situation.Situation{Word: situation.Refused, Subject: "image", Text: text, Next: next}
-}
+import "fmt"
 
 // Finding is one thing that must not be in an image.
 type Finding struct {

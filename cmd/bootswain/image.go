@@ -1,6 +1,8 @@
 package main
 
 import (
+	"errors"
+
 	"github.com/spf13/cobra"
 
 	"bootswain/agent"
@@ -12,7 +14,38 @@ func imageCommand() *cobra.Command {
 		Args: usage(cobra.NoArgs),
 		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
-	c.AddCommand(imageCheckCommand())
+	c.AddCommand(imagePrepareCommand(), imageCheckCommand())
+	return c
+}
+
+func imagePrepareCommand() *cobra.Command {
+	var options agent.PrepareImageOptions
+	c := &cobra.Command{
+		Use:   "prepare [--identity FILE | --public]",
+		Short: "Make this machine ready to become an image",
+		Long: `Make this machine ready to become an image: make the image's identity, or install
+the one in FILE, and print the recipient that volume keys are sealed to; enable
+the units for the next boot, and start none; have no array assembled but by
+bootswain, in the initramfs too; remove host keys, histories, keys that may log
+in, and the state of cloud-init and of bootswain, and empty machine-id and the
+logs. Every file that goes is named. It is to be the last step; a second run
+finds nothing more to do. While a volume is up it refuses.
+
+Then see what else is in it: bootswain image check`,
+		Args: usage(cobra.NoArgs),
+		RunE: func(c *cobra.Command, _ []string) error {
+			if options.Public && options.Identity != "" {
+				return usageError{errors.New("an image for others holds no identity; keep one of --public and --identity")}
+			}
+			a, err := newAgent(c)
+			if err != nil {
+				return err
+			}
+			return a.PrepareImage(c.Context(), options, c.InOrStdin())
+		},
+	}
+	c.Flags().StringVar(&options.Identity, "identity", "", "install the age identity in `FILE`; - is standard input")
+	c.Flags().BoolVar(&options.Public, "public", false, "the image will be given to others: make no identity, and refuse one that is there")
 	return c
 }
 
