@@ -127,7 +127,7 @@ func (a *Agent) summarize(done image.Prepared, units []string) {
 	a.say("enabled for the next boot: %s", strings.Join(units, " "))
 	for _, r := range done.Recipients {
 		if done.Made {
-			a.say("made an identity; seal keys for this image to:\n%s", r)
+			a.say("its identity is new; seal keys for this image to:\n%s", r)
 		} else {
 			a.say("seal keys for this image to:\n%s", r)
 		}

@@ -27,13 +27,15 @@ cp "$deb" root/run/package.deb
 chroot root dpkg --install /run/package.deb
 rm root/usr/sbin/policy-rc.d
 
-mkdir -p root/etc/bootswain
-install -m 0600 -o root -g root identity root/etc/bootswain/identity
 # Where the laboratory answers for AWS.
 printf '\naws:\n  endpoints:\n' >>root/etc/bootswain/bootswain.yaml
 for service in ec2 kms secretsmanager ssm; do
 	printf '    %s: http://169.254.169.251\n' "$service" >>root/etc/bootswain/bootswain.yaml
 done
+
+# The rest is what whoever bakes an image does last.
+chroot root bootswain image prepare --identity - <identity
+chroot root bootswain image check
 
 umount root/run root/proc root
 kill "$daemon"

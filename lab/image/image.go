@@ -34,8 +34,9 @@ type Image struct {
 	// volume keys are sealed to; empty for a plain image.
 	Recipient string
 
-	tree string // the root's content as a directory; plain images only
-	key  string // names the cache entry
+	Tree string // the root's content as a directory; plain images only
+
+	key string // names the cache entry
 }
 
 // Base returns the plain image, building it if the cache does not have it: a
@@ -55,7 +56,7 @@ func (s System) Base(ctx context.Context, log io.Writer) (Image, error) {
 		Root:   filepath.Join(dir, "root.raw"),
 		Format: "raw",
 		Append: kernelAppend,
-		tree:   filepath.Join(dir, "tree"),
+		Tree:   filepath.Join(dir, "tree"),
 		key:    r.key(),
 	}, nil
 }

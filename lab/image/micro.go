@@ -112,7 +112,7 @@ func buildTools(ctx context.Context, log io.Writer, base Image, dir string) erro
 	if err := build.Run(); err != nil {
 		return fmt.Errorf("cannot build the guest's init: %w", err)
 	}
-	ordered, err := moduleOrder(base.tree, modules)
+	ordered, err := moduleOrder(base.Tree, modules)
 	if err != nil {
 		return err
 	}
@@ -128,11 +128,11 @@ func buildTools(ctx context.Context, log io.Writer, base Image, dir string) erro
 	for _, d := range []string{"bin", "sbin", "lib", "lib64"} {
 		a.symlink(d, "usr/"+d)
 	}
-	if err := a.programs(base.tree, tools); err != nil {
+	if err := a.programs(base.Tree, tools); err != nil {
 		return err
 	}
 	for i, m := range ordered {
-		ko, err := readModule(filepath.Join(base.tree, m))
+		ko, err := readModule(filepath.Join(base.Tree, m))
 		if err != nil {
 			return err
 		}

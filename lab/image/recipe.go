@@ -24,7 +24,7 @@ var (
 // packages beside Debian's essential ones. The cloud kernel has NVMe and ext4
 // built in and finds its root alone, without the initramfs that it comes with.
 var packages = []string{
-	"linux-image-cloud-amd64",
+	"linux-image-cloud-amd64", "nftables",
 	"systemd", "systemd-sysv", "udev", "dbus", "libpam-systemd",
 	"iproute2", "iputils-ping", "curl", "ca-certificates", "less", "procps", "kmod",
 	"openssh-server", "sudo",

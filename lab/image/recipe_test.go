@@ -25,7 +25,7 @@ func TestRecipeHoldsEveryFile(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"recipe/customize.sh", "recipe/files/etc/mdadm/mdadm.conf", Debian13.suite} {
+	for _, want := range []string{"recipe/customize.sh", "recipe/files/etc/ssh/sshd_config.d/90-lab.conf", Debian13.suite} {
 		if !slices.Contains(r.parts, want) {
 			t.Errorf("%s is no part of the recipe, so a change of it would not be seen", want)
 		}

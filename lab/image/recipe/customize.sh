@@ -36,5 +36,6 @@ touch "$root/etc/.updated" "$root/var/.updated"
 
 # Without a cache of packages the image is a quarter smaller.
 rm -rf "$root"/var/cache/apt/*.bin "$root"/var/lib/apt/lists/*
-# depmod's files are there; the packed kernel is not needed beside the unpacked.
-rm -f "$root"/vmlinuz "$root"/vmlinuz.old
+# depmod's files are there; the packed kernel is not needed beside the unpacked,
+# nor an initramfs, which would be made anew with every package that is baked in.
+rm -f "$root"/vmlinuz "$root"/vmlinuz.old "$root"/initrd.img "$root"/initrd.img.old "$root"/boot/initrd.img-*
