@@ -17,11 +17,12 @@ func TestImdsd(t *testing.T) {
 	must(b, err)
 	sid, err := image.Bake(b.ctx, os.Stderr, base, baked.deb)
 	must(b, err)
-	v := b.volumes(1, 320<<20)
+	b.lab.Tag(b.volumes(1, 320<<20)[0], map[string]string{"set": "orders"})
 	const locked = " systemd.imds.network=locked"
+	stanza := strings.Replace(b.stanzaFor(sid.Recipient, "data", "/srv/data"), "{ids: []}", "{tags: {set: orders}, count: 1}", 1)
 	m := b.start(lab.MachineOptions{
-		Image: sid, Append: noMySQL + locked, Volumes: v, PublicKeys: []string{b.owner.line},
-		UserData: b.document(b.stanzaFor(sid.Recipient, "data", "/srv/data", v...), ""),
+		Image: sid, Append: noMySQL + locked, Role: "db-prod", PublicKeys: []string{b.owner.line},
+		UserData: b.document(stanza, ""), // EC2 is asked with credentials that come the same way
 	})
 	b.ready(m)
 	if direct := b.sh(m, "curl -sS -m 10 http://169.254.169.254/latest/api/token -X PUT 2>&1 || true"); !strings.Contains(direct, "Permission denied") && !strings.Contains(direct, "ailed to connect") {
