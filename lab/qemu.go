@@ -29,7 +29,7 @@ const (
 func (m *Machine) arguments() []string {
 	a := []string{
 		"-nodefaults", "-no-user-config", "-display", "none",
-		"-machine", "q35,usb=off", "-m", fmt.Sprintf("%dM", m.options.Memory>>20),
+		"-machine", "q35,usb=off,sata=off,smbus=off,i8042=off", "-m", fmt.Sprintf("%dM", m.options.Memory>>20),
 		// With native hot-plug alone a volume can vanish without the guest
 		// being asked.
 		"-global", "ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off",
@@ -67,11 +67,11 @@ func (m *Machine) processor() []string {
 	cpus := fmt.Sprint(m.options.CPUs)
 	switch {
 	case m.options.CountedTime: // an instruction takes a nanosecond, more than on any machine of a cloud
-		return []string{"-accel", "tcg,thread=single", "-icount", "shift=0,sleep=off", "-rtc", "clock=vm", "-cpu", "max", "-smp", "1"}
+		return []string{"-accel", "tcg,thread=single", "-icount", "shift=0,sleep=off", "-rtc", "clock=vm", "-cpu", "max,-svm,-vmx", "-smp", "1"}
 	case m.lab.accel == KVM:
 		return []string{"-accel", "kvm", "-cpu", "host", "-smp", cpus}
 	default:
-		return []string{"-accel", "tcg,thread=multi", "-cpu", "max", "-smp", cpus}
+		return []string{"-accel", "tcg,thread=multi", "-cpu", "max,-svm,-vmx", "-smp", cpus}
 	}
 }
 

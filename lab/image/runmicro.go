@@ -90,7 +90,7 @@ func microArgs(kernel, initrd, dir string, r MicroRun) []string {
 		accel, processors = "tcg,thread=single", "1"
 	}
 	args := []string{
-		"-M", "q35", "-accel", accel, "-cpu", "max", "-smp", processors, "-m", "1024",
+		"-M", "q35,usb=off,sata=off,smbus=off,i8042=off", "-accel", accel, "-cpu", "max,-svm,-vmx", "-smp", processors, "-m", "1024",
 		"-nodefaults", "-display", "none", "-no-reboot",
 		"-kernel", kernel, "-initrd", initrd,
 		"-append", "console=ttyS0 quiet panic=-1 nokaslr mitigations=off no_timer_check",
