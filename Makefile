@@ -18,7 +18,7 @@ run: setup ## show the main job on a virtual machine, and leave it up
 test: setup check ## every test: check, real tools, whole machines
 	@echo "test: fuzzers of the readers of disks and of launch data, 30 s each"; scripts/fuzz 30s raid luks filesystem volume spec
 	@echo "test: real tools in micro guests, power cuts, the model machine with and without bugs, scenarios on whole machines"
-	@BOOTSWAIN_E2E=1 BOOTSWAIN_SEQUENCES=20000 go test -count=1 -v -timeout 60m -p 1 -parallel 2 ./e2e/...
+	@BOOTSWAIN_E2E=1 BOOTSWAIN_SEQUENCES=100000 go test -count=1 -v -timeout 60m -p 1 -parallel 2 ./e2e/...
 
 check: $(LINT) ## format, vet, linter with the import table, unit tests, fuzz seeds
 	@echo "check: gofmt"; out=$$(gofmt -l .); test -z "$$out" || { echo "not formatted: $$out"; exit 1; }

@@ -30,6 +30,7 @@ type change struct{ file, from, to string }
 var scale = []change{
 	{"luks/luks.go", "const dataOffset = 16 << 20", "const dataOffset = 256 << 10"},
 	{"luks/copy.go", "minHeaderSize = 16 << 10", "minHeaderSize = 8 << 10"},
+	{"luks/copy.go", "maxHeaderSize = 4 << 20", "maxHeaderSize = 64 << 10"},
 	{"internal/fakehost/crypt.go", "const headerSize = 16 << 10", "const headerSize = 8 << 10"},
 	{"filesystem/make.go", "return 16 << 20, nil", "return 256 << 10, nil"},
 	{"volume/size.go", "minExt4 = 16 << 20", "minExt4 = 256 << 10"},

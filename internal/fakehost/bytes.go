@@ -30,14 +30,16 @@ func copyData(to string, toAt int64, from string, fromAt, size int64, pad byte) 
 		return err
 	}
 	defer src.Close()
-	pads := bytes.Repeat([]byte{pad}, pageSize)
 	return extents(src, fromAt, fromAt+size, func(begin, end int64) error {
 		b := make([]byte, end-begin)
 		if _, err := src.ReadAt(b, begin); err != nil && !errors.Is(err, io.EOF) {
 			return err
 		}
-		for page := range slices.Chunk(b, pageSize) {
-			subtle.XORBytes(page, page, pads)
+		if pad != 0 {
+			pads := bytes.Repeat([]byte{pad}, pageSize)
+			for page := range slices.Chunk(b, pageSize) {
+				subtle.XORBytes(page, page, pads)
+			}
 		}
 		_, err := dst.WriteAt(b, toAt+begin-fromAt)
 		return errors.Join(err, dst.Sync())

@@ -92,7 +92,7 @@ func (m *Machine) luksFormat(c run.Cmd, options map[string]string, path string) 
 	at *= 512
 	sector, _ := strconv.Atoi(options["--sector-size"])
 	h := &header{
-		Keyslots: map[string]slot{}, Tokens: map[string]json.RawMessage{}, Digests: map[string]any{}, Config: map[string]any{},
+		Keyslots: map[string]slot{}, Tokens: map[string]json.RawMessage{}, Digests: raw(map[string]any{}), Config: raw(map[string]any{}),
 		Segments: map[string]segment{"0": {"crypt", strconv.FormatInt(at, 10), "0", "dynamic", options["--cipher"], sector}},
 		uuid:     options["--uuid"], label: options["--label"], sub: options["--subsystem"], Pad: noise[0] | 1,
 	}

@@ -18,8 +18,8 @@ type header struct {
 	Keyslots map[string]slot            `json:"keyslots"`
 	Tokens   map[string]json.RawMessage `json:"tokens"`
 	Segments map[string]segment         `json:"segments"`
-	Digests  map[string]any             `json:"digests"`
-	Config   map[string]any             `json:"config"`
+	Digests  json.RawMessage            `json:"digests"`
+	Config   json.RawMessage            `json:"config"`
 	Pad      byte                       `json:"pad"`
 
 	seq   uint64
@@ -131,6 +131,15 @@ func (m *Machine) loadHeader(file string) (*header, error) {
 		}
 	}
 	return h, nil
+}
+
+// raw is metadata that the model writes for others to read.
+func raw(v map[string]any) json.RawMessage {
+	text, err := json.Marshal(v)
+	if err != nil {
+		panic(err)
+	}
+	return text
 }
 
 func text(b []byte) string {

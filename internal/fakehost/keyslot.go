@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
+	"encoding/json"
 	"maps"
 	"os"
 	"slices"
@@ -38,32 +39,32 @@ var (
 // slot is a keyslot as it stands in the metadata; Digest is how the model knows
 // which key opens it.
 type slot struct {
-	Type    string         `json:"type"`
-	KeySize int            `json:"key_size"`
-	AF      map[string]any `json:"af"`
-	Area    map[string]any `json:"area"`
-	KDF     map[string]any `json:"kdf"`
-	Digest  string         `json:"digest"`
+	Type    string          `json:"type"`
+	KeySize int             `json:"key_size"`
+	AF      json.RawMessage `json:"af"`
+	Area    json.RawMessage `json:"area"`
+	KDF     json.RawMessage `json:"kdf"`
+	Digest  string          `json:"digest"`
 }
 
 // newSlot describes a keyslot. The derivation of the model is always the same,
 // whatever is said of it.
 func newSlot(n int, key []byte, kdf string) slot {
 	return slot{
-		"luks2", keyBytes, map[string]any{"type": "luks1", "stripes": stripes, "hash": "sha256"},
-		map[string]any{"type": "raw", "offset": strconv.Itoa(areaAt(n)), "size": strconv.Itoa(keyslotArea), "encryption": "aes-xts-plain64", "key_size": keyBytes},
-		map[string]any{"type": kdf, "hash": "sha256", "iterations": 1, "salt": salt}, digest(key),
+		"luks2", keyBytes, raw(map[string]any{"type": "luks1", "stripes": stripes, "hash": "sha256"}),
+		raw(map[string]any{"type": "raw", "offset": strconv.Itoa(areaAt(n)), "size": strconv.Itoa(keyslotArea), "encryption": "aes-xts-plain64", "key_size": keyBytes}),
+		raw(map[string]any{"type": kdf, "hash": "sha256", "iterations": 1, "salt": salt}), digest(key),
 	}
 }
 
 func areaAt(n int) int { return keyslotsAt + n*keyslotArea }
 
 // keyDigests is the metadata by which a reader knows that it has the volume key.
-func keyDigests(slots map[string]slot) map[string]any {
-	return map[string]any{"0": map[string]any{
+func keyDigests(slots map[string]slot) json.RawMessage {
+	return raw(map[string]any{"0": map[string]any{
 		"type": "pbkdf2", "keyslots": slices.Sorted(maps.Keys(slots)), "segments": []string{"0"}, "hash": "sha256", "iterations": 1,
 		"salt": salt, "digest": base64.StdEncoding.EncodeToString(derive(volumeKey, 32)),
-	}}
+	}})
 }
 
 func derive(key []byte, size int) []byte {

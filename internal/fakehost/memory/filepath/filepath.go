@@ -18,30 +18,31 @@ var (
 	Clean = path.Clean
 )
 
-// Glob is as in package filepath.
+// Glob is as in package filepath; the pattern begins with a slash.
 func Glob(pattern string) ([]string, error) {
-	parts := strings.Split(pattern, "/")
-	wild := slices.IndexFunc(parts, func(part string) bool { return strings.ContainsAny(part, "*?[") })
-	if wild < 0 {
-		if _, err := os.Lstat(pattern); err != nil {
-			return nil, nil
-		}
-		return []string{pattern}, nil
-	}
-	dir, rest := strings.Join(parts[:wild], "/"), strings.Join(parts[wild+1:], "/")
-	entries, _ := os.ReadDir(dir)
-	var found []string
-	for _, e := range entries {
-		if ok, err := path.Match(parts[wild], e.Name()); err != nil {
-			return nil, err
-		} else if !ok {
+	found := []string{""}
+	for _, part := range strings.Split(pattern[1:], "/") {
+		if !strings.ContainsAny(part, "*?[") {
+			for i := range found {
+				found[i] += "/" + part
+			}
 			continue
 		}
-		below, err := Glob(strings.TrimSuffix(dir+"/"+e.Name()+"/"+rest, "/"))
-		if err != nil {
-			return nil, err
+		var next []string
+		for _, dir := range found {
+			entries, _ := os.ReadDir(dir)
+			for _, e := range entries {
+				if ok, err := path.Match(part, e.Name()); err != nil {
+					return nil, err
+				} else if ok {
+					next = append(next, dir+"/"+e.Name())
+				}
+			}
 		}
-		found = append(found, below...)
+		found = next
 	}
-	return found, nil
+	return slices.DeleteFunc(found, func(name string) bool {
+		_, err := os.Lstat(name)
+		return err != nil
+	}), nil
 }

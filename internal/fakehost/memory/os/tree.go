@@ -42,8 +42,8 @@ type tree struct {
 }
 
 var (
-	trees sync.Map // of *tree by the machine's root
-	names sync.Mutex
+	all   sync.RWMutex
+	trees = map[string]*tree{} // by the machine's root
 	last  int
 )
 
@@ -54,11 +54,13 @@ const root = "/model/"
 func of(name string) *tree {
 	if rest, ok := strings.CutPrefix(name, root); ok {
 		top, _, _ := strings.Cut(rest, "/")
-		if t, ok := trees.Load(top); ok {
-			t := t.(*tree)
+		all.RLock()
+		t := trees[top]
+		all.RUnlock()
+		if t != nil {
 			t.mu.Lock()
-			return t
 		}
+		return t
 	}
 	return nil
 }
@@ -134,18 +136,20 @@ func (t *tree) busy(name string) bool {
 
 // MkdirTemp makes the root of a machine.
 func MkdirTemp(string, string) (string, error) {
-	names.Lock()
-	defer names.Unlock()
+	all.Lock()
+	defer all.Unlock()
 	last++
 	top := fmt.Sprint(last)
-	trees.Store(top, &tree{nodes: map[string]*inode{root + top: {dir: []string{}}}})
+	trees[top] = &tree{nodes: map[string]*inode{root + top: {dir: []string{}}}}
 	return root + top, nil
 }
 
 // RemoveAll removes a path and what is below it.
 func RemoveAll(name string) error {
 	if top := strings.TrimPrefix(name, root); !strings.Contains(top, "/") {
-		trees.Delete(top)
+		all.Lock()
+		delete(trees, top)
+		all.Unlock()
 		return nil
 	}
 	if t := of(name); t != nil {
