@@ -206,7 +206,7 @@ func (b *realBench) recover(t *testing.T, o crashOrder) crashReport {
 		return crashReport{Word: string(s.Word), Text: s.String()}
 	}
 	if _, room := state.grown(); err == nil && room {
-		err = fmt.Errorf("it has not grown: %v", state.Stuck)
+		err = errors.Join(errors.New("it has not grown"), state.Stuck)
 	}
 	if err != nil {
 		return crashReport{Word: "error", Text: err.Error()}
