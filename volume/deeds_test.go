@@ -32,7 +32,7 @@ func (w *walker) corrupt(id string, n int) {
 	if w.up != "" && strings.Contains(w.up, id) || !d.attached {
 		return
 	}
-	if (n%6 == 2 || n%6 == 3) && d.owner != "" {
+	if (n%6 == 2 || n%6 == 3) && d.owner != "" && d.whole == "" { // damaged twice, it is mended at once
 		d.whole = w.b.sum(w.t, id)
 	}
 	noise, r := make([]byte, 4096), rand.New(rand.NewPCG(uint64(n), 1))
