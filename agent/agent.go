@@ -62,7 +62,7 @@ func New(out io.Writer, version string) (*Agent, error) {
 		who:   filepath.Base(os.Args[0]),
 	}
 	a.storage = &volume.Host{
-		Run: a.run, EBS: ebs.Host{Sys: "/sys", Dev: "/dev"}, Proc: "/proc", Root: "/",
+		Run: a.run, EBS: ebs.Host{Sys: "/sys", Dev: "/dev", Xen: new(ebs.Xen)}, Proc: "/proc", Root: "/",
 		Units: mounts{a.units}, Keys: secret.IdentityFile(identityFile), Found: new(volume.Found),
 	}
 	return a, nil

@@ -43,6 +43,9 @@ func needsEC2(want spec.EBS) bool { return want.Restore != "" || len(want.Tags) 
 // machine without launch data would bring up.
 func (a *Agent) choose(ctx context.Context, c *ebs.EC2, want spec.Volume, attach bool) (choice, error) {
 	chosen := choice{want: want}
+	if c != nil {
+		a.storage.EBS.Learn(ctx, c.Attached, a.ephemeral)
+	}
 	if needsEC2(want.EBS) {
 		ids, err := a.find(ctx, c, want.EBS, attach)
 		if errors.Is(err, ebs.ErrUnanswered) {
@@ -61,11 +64,16 @@ func (a *Agent) choose(ctx context.Context, c *ebs.EC2, want spec.Volume, attach
 	return chosen, nil
 }
 
+// ephemeral asks which device names of a Xen instance are instance storage.
+func (a *Agent) ephemeral(ctx context.Context) (map[string]string, error) {
+	return launch.Ephemeral(ctx, a.source())
+}
+
 // meant returns a known volume, made of the devices that its stanza means. It
 // attaches nothing.
 func (a *Agent) meant(ctx context.Context, name string) (spec.Volume, error) {
 	asked, want, _, err := a.known(ctx, name)
-	if err != nil || !needsEC2(want.EBS) {
+	if err != nil || !needsEC2(want.EBS) && len(a.storage.EBS.Strangers()) == 0 {
 		return want, err
 	}
 	chosen, err := a.choose(ctx, a.cloud(ctx, asked.data), want, false)

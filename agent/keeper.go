@@ -145,7 +145,7 @@ func (k *keeper) pass(ctx context.Context) {
 	}
 	if err == nil {
 		k.lost = nil
-	} else if len(state.Missing) > 0 {
+	} else if len(state.Missing) > 0 || state.Xen {
 		k.ask(ctx)
 	}
 	k.settle(state, err)

@@ -31,16 +31,19 @@ type Host struct {
 	// Identify returns the page that the NVMe controller behind a device node
 	// answers to Identify Controller; nil asks the device itself.
 	Identify func(path string) ([]byte, error)
+
+	Xen *Xen // what is known of a Xen instance's disks; nil: nothing
 }
 
 // Device is an EBS volume, or a disk of instance storage, as the kernel shows it.
 type Device struct {
-	VolumeID   string   // "vol-0a1b…"; of instance storage its serial, "AWS22D9…"
+	VolumeID   string   // "vol-0a1b…"; of instance storage its serial, "AWS22D9…"; of a stranger its name
+	Stranger   bool     // a Xen instance's, and nobody said what it is
 	Name       string   // the kernel's name, "nvme1n1"
 	Path       string   // device node, "/dev/nvme1n1"
 	Number     string   // "major:minor"
 	Model      string   // "Amazon Elastic Block Store"
-	Serial     string   // as the controller gives it, "vol0a1b…"
+	Serial     string   // as the controller gives it, "vol0a1b…"; on Xen there is none
 	Size       int64    // bytes
 	Diskseq    uint64   // grows with every disk the kernel meets; 0 before Linux 5.15
 	ReadOnly   bool     // the kernel refuses writes
@@ -73,15 +76,26 @@ func VolumeID(serial string) string {
 // Devices returns the attached EBS volumes in the order of their kernel names.
 // It leaves out instance store, disks whose serial is no volume id, partitions,
 // and the hidden paths behind a multipath device, which carry the same serial.
-// It asks none under which name it was attached.
+// It asks none under which name it was attached. Strangers are none of them.
 func (h Host) Devices() ([]Device, error) {
-	return h.volumes(func(string) bool { return true })
+	devs, err := h.volumes(func(string) bool { return true })
+	return slices.DeleteFunc(devs, func(d Device) bool { return d.Stranger }), err
 }
 
-// volumes returns the attached EBS volumes that are wanted by their ids. Of the
-// others it reads the serial and nothing else.
+// volumes returns the attached EBS volumes that are wanted by their ids, and a
+// Xen instance's that may be one. Of the others it reads the serial and nothing
+// else.
 func (h Host) volumes(wanted func(id string) bool) ([]Device, error) {
-	return h.disks(func(name, serial string) (*Device, error) {
+	names, err := h.names()
+	if err != nil {
+		return nil, err
+	}
+	xen, err := h.xenDisks(names)
+	if err != nil {
+		return nil, err
+	}
+	xen = slices.DeleteFunc(xen, func(d Device) bool { return isStore(d) || !d.Stranger && !wanted(d.VolumeID) })
+	devs, err := h.nvmes(names, func(name, serial string) (*Device, error) {
 		id := VolumeID(serial)
 		if id == "" || !wanted(id) {
 			return nil, nil
@@ -93,12 +107,18 @@ func (h Host) volumes(wanted func(id string) bool) ([]Device, error) {
 		d.VolumeID = id
 		return d, err
 	})
+	return append(devs, xen...), err
 }
 
 // InstanceStore returns the disks of instance storage in the order of their
-// serials, which stay the same for as long as the machine has these disks.
+// serials, or on Xen of EC2's numbers, which stay the same for as long as the
+// machine has these disks.
 func (h Host) InstanceStore() ([]Device, error) {
-	devs, err := h.disks(func(name, serial string) (*Device, error) {
+	names, err := h.names()
+	if err != nil {
+		return nil, err
+	}
+	devs, err := h.nvmes(names, func(name, serial string) (*Device, error) {
 		d, err := h.device(name, serial)
 		if d == nil || d.Model != instanceStore && !storeSerial.MatchString(serial) {
 			return nil, err
@@ -106,31 +126,53 @@ func (h Host) InstanceStore() ([]Device, error) {
 		d.VolumeID = serial
 		return d, err
 	})
-	slices.SortFunc(devs, func(a, b Device) int { return strings.Compare(a.Serial, b.Serial) })
+	if err != nil {
+		return nil, err
+	}
+	xen, err := h.xenDisks(names)
+	devs = append(devs, slices.DeleteFunc(xen, func(d Device) bool { return !isStore(d) })...)
+	slices.SortFunc(devs, func(a, b Device) int { return strings.Compare(a.VolumeID, b.VolumeID) })
 	return devs, err
 }
 
-// disks returns what look makes of each NVMe disk; nil leaves it out.
-func (h Host) disks(look func(name, serial string) (*Device, error)) ([]Device, error) {
+// names returns the kernel's names of all block devices but partitions.
+func (h Host) names() ([]string, error) {
 	entries, err := os.ReadDir(filepath.Join(h.Sys, "block"))
 	if err != nil {
 		return nil, fmt.Errorf("cannot list block devices: %w", err)
 	}
-	var devs []Device
+	var names []string
 	for _, e := range entries {
-		if !namespace.MatchString(e.Name()) {
+		names = append(names, e.Name())
+	}
+	return names, nil
+}
+
+// nvmes returns what look makes of each NVMe disk; nil leaves it out.
+func (h Host) nvmes(names []string, look func(name, serial string) (*Device, error)) ([]Device, error) {
+	return h.disks(names, namespace, func(name string) (*Device, error) {
+		serial, err := attribute(h.dir(name), "device/serial")
+		if err != nil {
+			return nil, err
+		}
+		return look(name, serial)
+	})
+}
+
+// disks returns what look makes of each device with a name of that form; nil
+// leaves it out.
+func (h Host) disks(names []string, form *regexp.Regexp, look func(name string) (*Device, error)) ([]Device, error) {
+	var devs []Device
+	for _, name := range names {
+		if !form.MatchString(name) {
 			continue
 		}
-		var d *Device
-		serial, err := attribute(h.dir(e.Name()), "device/serial")
-		if err == nil {
-			d, err = look(e.Name(), serial)
-		}
+		d, err := look(name)
 		switch {
 		case gone(err):
 			continue
 		case err != nil:
-			return nil, fmt.Errorf("cannot read what %s is: %w", e.Name(), err)
+			return nil, fmt.Errorf("cannot read what %s is: %w", name, err)
 		case d == nil:
 			continue
 		}
@@ -147,7 +189,8 @@ func gone(err error) bool {
 	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENODEV) || errors.Is(err, syscall.ENXIO)
 }
 
-// device reads the attributes of a disk, or returns nil for a hidden one.
+// device reads the attributes of a disk, or returns nil for a hidden one. Without a
+// serial it has no model either.
 func (h Host) device(name, serial string) (*Device, error) {
 	dir := h.dir(name)
 	if hidden, err := number(dir, "hidden"); err != nil || hidden == 1 {
@@ -155,7 +198,7 @@ func (h Host) device(name, serial string) (*Device, error) {
 	}
 	d := &Device{Name: name, Path: filepath.Join(h.Dev, name), Serial: serial}
 	var err error
-	if d.Model, err = attribute(dir, "device/model"); err != nil {
+	if d.Model, err = attribute(dir, "device/model"); err != nil && serial != "" {
 		return nil, err
 	}
 	if d.Number, err = attribute(dir, "dev"); err != nil {

@@ -9,7 +9,7 @@ import (
 )
 
 // Recheck makes sure that d still is the disk it was when Devices returned it:
-// the same device number, serial and diskseq under the same kernel name. It is
+// the same device number, serial (where it has one) and diskseq under the same kernel name. It is
 // meant to be asked right before each writing step, because a device node may
 // belong to another disk after a detach and an attach.
 func (h Host) Recheck(d Device) error {
@@ -21,7 +21,10 @@ func (h Host) Recheck(d Device) error {
 	if err != nil {
 		return fmt.Errorf("cannot check %s (%s) again: %w", d.VolumeID, d.Path, err)
 	}
-	serial, err := attribute(dir, "device/serial")
+	var serial string
+	if d.Serial != "" {
+		serial, err = attribute(dir, "device/serial")
+	}
 	if err != nil {
 		return fmt.Errorf("cannot check %s (%s) again: %w", d.VolumeID, d.Path, err)
 	}

@@ -11,12 +11,13 @@ type Choice struct {
 	Devices  []Device // in the asked order
 	Missing  []string // ids and names for which there is no device
 	Conflict error    // why the choice is not plain; then nothing is chosen
-	Nameless error    // why a device did not say its name; one of the missing may be that
+	Nameless error    // why a device did not say who it is: one of the missing may be that, or a chosen one is a stranger
+	Xen      bool     // Nameless is a stranger
 }
 
 // Choose picks volumes by their ids, then by the device names that they were
-// attached under ("sdf" and "/dev/sdf" are one). Only where names are asked for
-// does it ask the controllers.
+// attached under ("sdf" and "/dev/sdf" are one; on Xen "sdf" is xvdf). Only where
+// names are asked for does it ask the controllers.
 //
 // Every choice must be plain: two devices with the same id or name, or two
 // wishes for one device, are a conflict.
@@ -26,24 +27,31 @@ func (h Host) Choose(ids, names []string) (Choice, error) {
 		return Choice{}, err
 	}
 	var c Choice
+	var nameless error
+	strange := false
+	for _, d := range devices {
+		if d.Stranger && nameless == nil {
+			strange = true
+			nameless = fmt.Errorf("%s does not say which volume it is, as no disk does on Xen, and %w", d.Path, h.Xen.reason())
+		}
+	}
 	for _, id := range ids {
 		c.pick(id, devices, func(d Device) bool { return d.VolumeID == id })
 	}
-	if len(names) == 0 {
-		return c, nil
-	}
 	called := map[string]string{} // by path
-	var nameless error
 	for _, d := range devices {
+		if len(names) == 0 || xenDisk.MatchString(d.Name) {
+			continue
+		}
 		if called[d.Path], err = h.requestedName(d.Path); err != nil && nameless == nil {
 			nameless = fmt.Errorf("%s (%s) does not tell which device name it was attached under: %w", d.VolumeID, d.Path, err)
 		}
 	}
 	for _, name := range names {
-		c.pick(name, devices, func(d Device) bool { return called[d.Path] == deviceName(name) })
+		c.pick(name, devices, func(d Device) bool { return d.Name == xenName(name) || called[d.Path] == deviceName(name) })
 	}
-	if len(c.Missing) > 0 {
-		c.Nameless = nameless
+	if len(c.Missing) > 0 || slices.ContainsFunc(c.Devices, func(d Device) bool { return d.Stranger }) {
+		c.Nameless, c.Xen = nameless, strange
 	}
 	return c, nil
 }

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"regexp"
 	"strings"
 	"syscall"
 	"time"
@@ -122,6 +123,39 @@ func (m metadata) publicKeys(ctx context.Context) (keys []string, err error) {
 	}
 	return keys, nil
 }
+
+// Ephemeral returns which device names of a Xen instance are instance storage:
+// "ephemeral0" by "sdb". There are none where launch data comes from a file, and on
+// instances of the Nitro system, whose disks say it themselves (EC2 user guide,
+// "instance metadata categories", block-device-mapping).
+func Ephemeral(ctx context.Context, src Source) (map[string]string, error) {
+	if src.File != "" {
+		return nil, nil
+	}
+	const mapping = "block-device-mapping/"
+	m := newMetadata(src.Endpoint)
+	list, _, err := m.meta(ctx, mapping)
+	if err != nil {
+		return nil, err
+	}
+	stores := map[string]string{}
+	for entry := range strings.Lines(string(list)) {
+		number := strings.TrimSpace(entry)
+		if !ephemeral.MatchString(number) {
+			continue
+		}
+		name, _, err := m.meta(ctx, mapping+number)
+		if err != nil {
+			return nil, err
+		}
+		if name := strings.TrimSpace(string(name)); name != "" {
+			stores[name] = number
+		}
+	}
+	return stores, nil
+}
+
+var ephemeral = regexp.MustCompile(`^ephemeral[0-9]{1,2}$`)
 
 func (m metadata) meta(ctx context.Context, path string) ([]byte, bool, error) {
 	return m.get(ctx, "meta-data/"+path, func(ctx context.Context) (io.ReadCloser, error) {

@@ -255,3 +255,26 @@ func TestSaveLoad(t *testing.T) {
 		t.Errorf("damaged: got %v", err)
 	}
 }
+
+func TestEphemeral(t *testing.T) {
+	s := newService()
+	server := httptest.NewServer(s)
+	defer server.Close()
+	ask := func() (map[string]string, error) { return Ephemeral(t.Context(), Source{Endpoint: server.URL}) }
+	if got, err := ask(); len(got) != 0 || err != nil {
+		t.Errorf("without a mapping: %v, %v", got, err)
+	}
+	const mapping = "/latest/meta-data/block-device-mapping/"
+	s.paths[mapping] = "ami\nebs1\nephemeral0\nephemeral1\nroot\nephemeral../../user-data"
+	s.paths[mapping+"ephemeral0"], s.paths[mapping+"ephemeral1"] = "sdb", "/dev/sdc\n"
+	if got, err := ask(); err != nil || !reflect.DeepEqual(got, map[string]string{"sdb": "ephemeral0", "/dev/sdc": "ephemeral1"}) {
+		t.Errorf("got %v, %v", got, err)
+	}
+	if got, err := Ephemeral(t.Context(), Source{File: "/etc/bootswain/launch.yaml"}); len(got) != 0 || err != nil {
+		t.Errorf("from a file: %v, %v", got, err)
+	}
+	server.Close()
+	if _, err := ask(); err == nil || !strings.Contains(err.Error(), "IMDS refuses connections") {
+		t.Errorf("nobody listens: %v", err)
+	}
+}

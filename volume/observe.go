@@ -72,7 +72,7 @@ func (w *work) chooseEBS(s *State, want spec.Volume) error {
 		s.Conflict = chosen.Conflict.Error()
 	}
 	if chosen.Nameless != nil {
-		s.Nameless = chosen.Nameless.Error()
+		s.Nameless, s.Xen = chosen.Nameless.Error(), chosen.Xen
 	}
 	s.Missing = chosen.Missing
 	for _, d := range chosen.Devices {

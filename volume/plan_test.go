@@ -143,7 +143,10 @@ func TestPlanSteps(t *testing.T) {
 		have State
 		want string
 	}{
-		"one blank device":          {seen(1), "unseal, !claim 11, " + makeAnew},
+		"one blank device": {seen(1), "unseal, !claim 11, " + makeAnew},
+		"ready, and nobody knows the volumes": {with(headed(joined(seen(2), own(2)), head(2), luks.Ready), func(s *State) {
+			s.Xen, s.Nameless = true, "/dev/xvdf does not say which volume it is"
+		}), "assemble, open, mount"},
 		"two blank devices":         {seen(2), "unseal, !claim 11, !claim 22, !create, " + makeAnew},
 		"cut after one claim":       {claimedBy(seen(2), 0), "unseal, !claim 22, !create, " + makeAnew},
 		"cut in mdadm --create":     {claimedBy(halfJoined(seen(2), own(2)), 0, 1), "unseal, !create, " + makeAnew},
@@ -241,6 +244,12 @@ func TestPlanRefuses(t *testing.T) {
 			s.Wanted, s.Missing = 4, []string{"vol-0a000033", "vol-0a000044"}
 			s.Absent = map[string]ebs.Place{"vol-0a000044": {Words: "missing (EC2: available)"}}
 		}), "WAITING data: 2 of 4 volumes; vol-0a000044 missing (EC2: available); vol-0a000033 missing.\n  next: attach vol-0a000033, vol-0a000044; continues by itself"},
+		"nobody knows the volume": {blank(func(s *State) {
+			s.Xen, s.Nameless = true, "/dev/xvdf does not say which volume it is, as no disk does on Xen, and EC2 was not asked yet"
+		}), "WAITING data: /dev/xvdf does not say which volume it is, as no disk does on Xen, and EC2 was not asked yet; nothing written.\n  next: allow ec2:DescribeVolumes to the instance's role"},
+		"nobody knows the missing": {blank(func(s *State) {
+			s.Wanted, s.Missing, s.Xen, s.Nameless = 3, []string{"vol-0a000033"}, true, "/dev/xvdf does not say which volume it is, as no disk does on Xen, and EC2 was not asked yet"
+		}), "WAITING data: 2 of 3 volumes; vol-0a000033 missing. /dev/xvdf does not say which volume it is, as no disk does on Xen, and EC2 was not asked yet.\n  next: allow ec2:DescribeVolumes to the instance's role"},
 		"unreadable":               {blank(func(s *State) { first(s).Content = Content{Kind: KindUnreadable, Fault: "input/output error"} }), "FAILED data: vol-0a000011 (/dev/nvme1n1) cannot be read: input/output error. Nothing written."},
 		"ambiguous":                {State{Name: "data", Wanted: 2, Conflict: "vol-0a000011 is two devices at once"}, "REFUSED data: vol-0a000011 is two devices at once; nothing written."},
 		"in use":                   {blank(func(s *State) { first(s).InUse = "a file system mounted on /mnt" }), "REFUSED data: vol-0a000011 (/dev/nvme1n1) is in use by a file system mounted on /mnt; nothing written."},

@@ -64,11 +64,16 @@ func (s State) waiting() *situation.Situation {
 		text += " " + s.Nameless + "."
 	}
 	next := "nothing"
-	if still := slices.DeleteFunc(slices.Clone(s.Missing), func(m string) bool { return s.Absent[m].Moves }); len(still) > 0 {
+	if s.Xen {
+		next = sayWhich
+	} else if still := slices.DeleteFunc(slices.Clone(s.Missing), func(m string) bool { return s.Absent[m].Moves }); len(still) > 0 {
 		next = "attach " + strings.Join(still, ", ")
 	}
 	return &situation.Situation{Word: situation.Waiting, Subject: s.Name, Text: text, Next: next + "; continues by itself"}
 }
+
+// sayWhich is what helps where EC2 alone knows which volume a disk is.
+const sayWhich = "allow ec2:DescribeVolumes to the instance's role, with a way to EC2's endpoint; or launch an instance type of the Nitro system"
 
 // whereMissing names the missing devices, each with what is known of it.
 func (s State) whereMissing() string {
@@ -146,6 +151,9 @@ const maxSetName = 32 - len(homehost) - 1
 // uncreatable finds what keeps a set from being made. Every device is there and
 // none is foreign, unless released.
 func (s State) uncreatable(want spec.Volume) *situation.Situation {
+	if s.Xen {
+		return &situation.Situation{Word: situation.Waiting, Subject: s.Name, Text: s.Nameless + "; nothing written.", Next: sayWhich + "; continues by itself"}
+	}
 	if r := s.wasSomething(want); r != nil {
 		return r
 	}

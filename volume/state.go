@@ -21,7 +21,8 @@ type State struct {
 	Missing  []string             // volume ids or device names that are not there
 	Absent   map[string]ebs.Place // where the missing ones are, as far as the host was told
 	Conflict string               // why the devices asked for are no plain choice; "" if they are
-	Nameless string               // why a device would not tell the name it was attached under; ""
+	Nameless string               // why a device did not say who it is; ""
+	Xen      bool                 // it is a Xen instance's, whose disks never do
 
 	Array  *Array        // the array on the devices, if one runs; nil for a volume of one device
 	Stale  []string      // kernel names of arrays of our devices that did not start
@@ -124,10 +125,10 @@ func (s State) ids() []string {
 
 // Set returns the UUID of the set's header, or without encryption of its file
 // system, and the volume ids in the order of their places in the array; "" where
-// there is neither, and for instance storage.
+// there is neither, for instance storage, and where nobody knows the ids.
 func (s State) Set() (id string, volumes []string) {
 	switch {
-	case s.Store:
+	case s.Store || s.Xen:
 		return "", nil
 	case s.Header != nil:
 		id = s.Header.UUID
