@@ -64,7 +64,7 @@ func (s State) waiting() *situation.Situation {
 		text += " " + s.Nameless + "."
 	}
 	next := "nothing"
-	if s.Xen {
+	if s.Xen && len(s.Absent) == 0 {
 		next = sayWhich
 	} else if still := slices.DeleteFunc(slices.Clone(s.Missing), func(m string) bool { return s.Absent[m].Moves }); len(still) > 0 {
 		next = "attach " + strings.Join(still, ", ")
