@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"bootswain/internal/situation"
+	labec2 "bootswain/lab/ec2"
 )
 
 // xenSysfs is /sys/block as xen-blkfront fills it: a disk has neither serial nor
@@ -111,4 +112,29 @@ func TestXenAsksNobody(t *testing.T) {
 	h.Xen = new(Xen)
 	never := func(context.Context) (map[string]string, error) { t.Error("somebody was asked"); return nil, nil }
 	h.Learn(t.Context(), never, never)
+}
+
+// TestXenByEC2 learns from EC2 what is attached here.
+func TestXenByEC2(t *testing.T) {
+	const here, other, coming = "vol-0000000000000000a", "vol-0000000000000000b", "vol-0000000000000000c"
+	a := newAccount(t)
+	c := a.instance("i-0a", nil)
+	for id, at := range map[string]labec2.Attachment{
+		here: {Instance: "i-0a", Device: "xvdf"}, other: {Instance: "i-0b", Device: "/dev/sdg"}, coming: {Instance: "i-0a", Device: "/dev/sdh", State: "attaching"},
+	} {
+		a.AddVolume(labec2.Volume{ID: id, Zone: zone, Size: 1, Attachments: []labec2.Attachment{at}})
+	}
+	h := xenSysfs(t, map[string]string{"xvdf": "7", "xvdg": "8", "xvdh": "9"})
+	h.Learn(t.Context(), c.Attached, answers(nil))
+	if devs, err := h.Devices(); err != nil || len(devs) != 1 || devs[0].VolumeID != here || devs[0].Name != "xvdf" {
+		t.Errorf("Devices() = %+v, %v", devs, err)
+	}
+	a.SetFault(labec2.Fault{Denied: []string{"*"}})
+	h = xenSysfs(t, map[string]string{"xvdf": "7"})
+	h.Learn(t.Context(), c.Attached, answers(nil))
+	got, err := h.Choose([]string{here}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantError(t, got.Nameless, "and EC2 denied DescribeVolumes to role db-prod (UnauthorizedOperation)")
 }
