@@ -23,13 +23,12 @@ import (
 // Where bootswain keeps what it knows. Nothing under runDir survives a boot,
 // and nothing under etcDir is secret but the image's identity.
 const (
-	runDir       = "/run/bootswain"
-	etcDir       = "/etc/bootswain"
-	configFile   = etcDir + "/bootswain.yaml"
-	identityFile = etcDir + "/identity"
-	statusFile   = runDir + "/status.json"
-	launchFile   = runDir + "/launch.json"
-	lockDir      = runDir + "/locks"
+	runDir     = "/run/bootswain"
+	etcDir     = "/etc/bootswain"
+	configFile = etcDir + "/bootswain.yaml"
+	statusFile = runDir + "/status.json"
+	launchFile = runDir + "/launch.json"
+	lockDir    = runDir + "/locks"
 
 	peopleLockFile = lockDir + "/.people" // no volume can have this name
 	downDir        = runDir + "/down"
@@ -63,7 +62,9 @@ func New(out io.Writer, version string) (*Agent, error) {
 	}
 	a.storage = &volume.Host{
 		Run: a.run, EBS: ebs.Host{Sys: "/sys", Dev: "/dev", Xen: new(ebs.Xen)}, Proc: "/proc", Root: "/",
-		Units: mounts{a.units}, Keys: secret.IdentityFile(identityFile), Found: new(volume.Found),
+		Units: mounts{a.units}, Found: new(volume.Found),
+		// What /proc shows is this very program, also after an upgrade.
+		Keys: secret.Child{Run: a.run, Name: "/proc/self/exe", Args: []string{giveKey}},
 	}
 	return a, nil
 }

@@ -17,6 +17,15 @@ import (
 	"bootswain/volume"
 )
 
+// giveKey is the command that gets one key, for this program in another process.
+const giveKey = "give-key"
+
+// GiveKey gets the key from the source on standard input and writes it to
+// standard output, for secret.Child.
+func (a *Agent) GiveKey(ctx context.Context, stdin io.Reader) error {
+	return secret.Give(ctx, secret.Ring{Run: a.run}, stdin, a.out)
+}
+
 // RotateOptions say which key of a volume is replaced, and by what.
 type RotateOptions struct {
 	Name     string
@@ -81,19 +90,24 @@ func newKey(o RotateOptions, given spec.Encryption, stdin io.Reader) (n volume.N
 	return n, err
 }
 
-// Unlock brings a volume up with a key from outside. It makes nothing new.
+// Unlock brings a volume up with a key from outside. It makes nothing new, unless
+// the launch data says that this is where the key of a new volume comes from.
 func (a *Agent) Unlock(ctx context.Context, name string, recovery bool, stdin io.Reader) error {
 	a.lockMemory()
 	asked, want, mysql, err := a.known(ctx, name)
 	if err != nil {
 		return err
 	}
-	want.Create = spec.CreateNever
 	key, err := broughtKey(stdin)
 	if err != nil {
 		return err
 	}
 	defer key.Destroy()
+	// What is made anew gets this key only if that is how it was to get one, and
+	// never one that can be guessed.
+	if s := want.Encryption.Sources; len(s) == 0 || !s[0].Unlock || !key.Strong() {
+		want.Create = spec.CreateNever
+	}
 	host, with := *a.storage, *a
 	host.Keys, with.storage = brought{key}, &host
 	err = with.applyVolume(ctx, asked, want, mysql)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"bootswain/secret"
 )
@@ -30,7 +31,11 @@ func Seal(o SealOptions, stdin io.Reader, stdout io.Writer) error {
 	if err != nil {
 		return fmt.Errorf("cannot seal the key: %w", err)
 	}
-	_, err = fmt.Fprintf(stdout, "encryption:\n  sealed: %s\n", base64.StdEncoding.EncodeToString(sealed))
+	short := make([]string, len(o.To))
+	for i, to := range o.To {
+		short[i] = secret.ShortRecipient(to)
+	}
+	_, err = fmt.Fprintf(stdout, "encryption:\n  sealed: %s\n  sealed_to: [%s]\n", base64.StdEncoding.EncodeToString(sealed), strings.Join(short, ", "))
 	return err
 }
 

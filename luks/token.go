@@ -30,14 +30,14 @@ const (
 )
 
 // Token is how a volume explains itself to a machine without its launch data:
-// which set it is, of which EBS volumes, its own key sealed to the image, and
-// what its file system is for.
+// which set it is, of which EBS volumes, where its own key is to be had, and what
+// its file system is for.
 type Token struct {
 	Set     string   // the volume's name
 	Members int      // how many devices carry it
 	Volumes []string // their EBS volume ids when it was made, in the set's order
 	Intent  Intent
-	Sealed  []byte // age ciphertext of the key
+	Sealed  []byte // age ciphertext of the key; or what else says where it is, a JSON object with sorted keys
 	Keyslot int    // that the key opens
 	Purpose Purpose
 
@@ -71,16 +71,17 @@ func (e *NewerError) Error() string {
 // tokenJSON is the token as it stands in the header. Keyslots is LUKS2's own;
 // ours belongs to none, so that cryptsetup never takes it for a way to unlock.
 type tokenJSON struct {
-	Type     string       `json:"type"`
-	Keyslots []string     `json:"keyslots"`
-	Version  int          `json:"version"`
-	Set      string       `json:"set"`
-	Members  int          `json:"members"`
-	Volumes  []string     `json:"volumes"`
-	Intent   Intent       `json:"intent"`
-	Sealed   []byte       `json:"sealed"` // base64
-	Keyslot  int          `json:"keyslot,omitempty"`
-	Volume   tokenPurpose `json:"volume"`
+	Type     string          `json:"type"`
+	Keyslots []string        `json:"keyslots"`
+	Version  int             `json:"version"`
+	Set      string          `json:"set"`
+	Members  int             `json:"members"`
+	Volumes  []string        `json:"volumes"`
+	Intent   Intent          `json:"intent"`
+	Sealed   []byte          `json:"sealed"`           // base64; empty where there is a source
+	Source   json.RawMessage `json:"source,omitempty"` // legible, for people
+	Keyslot  int             `json:"keyslot,omitempty"`
+	Volume   tokenPurpose    `json:"volume"`
 
 	Recovery *tokenRecovery `json:"recovery,omitempty"`
 	Spare    []int          `json:"spare,omitempty"`
@@ -104,12 +105,16 @@ type tokenFilesystem struct {
 }
 
 func (t Token) encode() ([]byte, error) {
-	b, err := json.Marshal(tokenJSON{
+	j := tokenJSON{
 		Type: TokenType, Keyslots: []string{}, Version: TokenVersion,
 		Set: t.Set, Members: t.Members, Volumes: t.Volumes, Intent: t.Intent, Sealed: t.Sealed, Keyslot: t.Keyslot,
 		Volume:   tokenPurpose{t.Purpose.Mount, tokenFilesystem{t.Purpose.Type, t.Purpose.Options}, t.Purpose.MySQL},
 		Recovery: (*tokenRecovery)(t.Recovery), Spare: t.Spare,
-	})
+	}
+	if bytes.HasPrefix(t.Sealed, []byte("{")) {
+		j.Sealed, j.Source = nil, t.Sealed
+	}
+	b, err := json.Marshal(j)
 	if err != nil {
 		return nil, fmt.Errorf("cannot write a token: %w", err)
 	}
@@ -142,10 +147,29 @@ func decodeToken(b []byte) (*Token, error) {
 	if j.Version != TokenVersion {
 		return nil, fmt.Errorf("its token is damaged: version %d", j.Version)
 	}
+	if j.Source != nil {
+		var err error
+		if t.Sealed, err = sorted(j.Source); err != nil {
+			return nil, fmt.Errorf("its token is damaged: %w", err)
+		}
+		if len(j.Sealed) > 0 {
+			return nil, fmt.Errorf("its token is damaged: it says two things of its key")
+		}
+	}
 	if err := t.check(); err != nil {
 		return nil, fmt.Errorf("its token is damaged: %w", err)
 	}
 	return t, nil
+}
+
+// sorted brings a JSON object into the form that it had when it was written:
+// cryptsetup keeps what it says, and neither its spaces nor its escapes.
+func sorted(object json.RawMessage) ([]byte, error) {
+	var any map[string]any
+	if err := json.Unmarshal(object, &any); err != nil || any == nil {
+		return nil, fmt.Errorf("its source is no object")
+	}
+	return json.Marshal(any)
 }
 
 // check refuses tokens whose meaning would have to be guessed.

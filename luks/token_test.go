@@ -55,6 +55,31 @@ func TestRekeyedTokenRoundTrip(t *testing.T) {
 	}
 }
 
+// TestSourceInToken: what is not an age ciphertext stands in the token as people
+// can read it, and reads back the same however it is laid out.
+func TestSourceInToken(t *testing.T) {
+	token := sample()
+	token.Sealed = []byte(`{"kms":{"ciphertext":"AQ/A","context":{"app":"a\u003cb","set":"orders"}}}`)
+	b, err := token.encode()
+	if err != nil || !strings.Contains(string(b), `"sealed":null,"source":{"kms":{`) {
+		t.Fatalf("%s, %v", b, err)
+	}
+	other := strings.NewReplacer(`"AQ/A"`, ` "AQ\/A" `, `{"app":"a\u003cb","set":"orders"}`, `{"set":"orders", "app":"a<b"}`).Replace(string(b))
+	for _, text := range []string{string(b), other} {
+		if got, err := decodeToken([]byte(text)); err != nil || !got.equal(token) {
+			t.Errorf("%s\nread back as %+v, %v", text, got, err)
+		}
+	}
+	for text, want := range map[string]string{
+		strings.Replace(string(b), `"sealed":null`, `"sealed":"AAH/"`, 1):  "it says two things of its key",
+		strings.Replace(string(b), `"source":{`, `"source":null,"x":{`, 1): "its source is no object",
+	} {
+		if _, err := decodeToken([]byte(text)); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v", text, err)
+		}
+	}
+}
+
 func TestTokenRefused(t *testing.T) {
 	good, err := sample().encode()
 	if err != nil {

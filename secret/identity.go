@@ -80,11 +80,15 @@ type IdentityFile string
 
 // Unseal returns the key in the ciphertext.
 func (f IdentityFile) Unseal(_ context.Context, ciphertext []byte) (*Key, error) {
+	return f.unseal(ciphertext, nil)
+}
+
+func (f IdentityFile) unseal(ciphertext []byte, to []string) (*Key, error) {
 	id, err := ReadIdentity(string(f))
 	if err != nil {
 		return nil, err
 	}
-	return Unseal(id, ciphertext)
+	return unseal(id, ciphertext, to)
 }
 
 // locked is a key that cannot be had. Its subject is set by whoever knows which

@@ -75,6 +75,16 @@ func (k *Key) Use(f func([]byte) error) error {
 	return f(*k.box.b)
 }
 
+// Strong tells whether the key is long enough to be a volume's own.
+func (k *Key) Strong() bool {
+	return k.Use(func(b []byte) error {
+		if len(b) < MinSize {
+			return errors.New("too short")
+		}
+		return nil
+	}) == nil
+}
+
 // Equal tells whether both are the same key.
 func (k *Key) Equal(o *Key) bool {
 	same := false

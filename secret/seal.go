@@ -39,11 +39,12 @@ func Seal(recipients []string, k *Key) ([]byte, error) {
 	return out.Bytes(), nil
 }
 
-// Unseal decrypts what Seal made. Every failure is a LOCKED situation.
-func Unseal(id *Identity, ciphertext []byte) (*Key, error) {
+// unseal decrypts what Seal made. to are its recipients, as far as somebody wrote
+// them down. Every failure is a LOCKED situation.
+func unseal(id *Identity, ciphertext []byte, to []string) (*Key, error) {
 	r, err := age.Decrypt(bytes.NewReader(ciphertext), id.identities...)
 	if other, ok := errors.AsType[*age.NoIdentityMatchError](err); ok {
-		return nil, sealedToAnother(id, other)
+		return nil, sealedToAnother(id, other, to)
 	}
 	if err != nil {
 		return nil, damaged(err)
@@ -68,8 +69,9 @@ func Unseal(id *Identity, ciphertext []byte) (*Key, error) {
 }
 
 // sealedToAnother tells what the ciphertext asks for and what there is. An age
-// ciphertext does not name its recipients, only their kind.
-func sealedToAnother(id *Identity, err *age.NoIdentityMatchError) error {
+// ciphertext does not name its recipients, only their kind; named are those that
+// somebody wrote down beside it.
+func sealedToAnother(id *Identity, err *age.NoIdentityMatchError, named []string) error {
 	kinds := map[string]string{
 		"X25519": "an X25519 recipient", "mlkem768x25519": "a hybrid recipient", "scrypt": "a passphrase",
 		"ssh-ed25519": "an SSH key", "ssh-rsa": "an SSH key",
@@ -85,7 +87,13 @@ func sealedToAnother(id *Identity, err *age.NoIdentityMatchError) error {
 		}
 	}
 	what := "another recipient"
-	if len(to) > 0 {
+	if len(named) > 0 {
+		short := make([]string, len(named))
+		for i, r := range named {
+			short[i] = ShortRecipient(r)
+		}
+		what = strings.Join(short, ", ")
+	} else if len(to) > 0 {
 		what += " (" + strings.Join(to, ", ") + ")"
 	}
 	return locked(err, fmt.Sprintf("the key is sealed to %s; this image holds %s", what, id.holds()),

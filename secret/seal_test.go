@@ -160,7 +160,7 @@ func FuzzUnseal(f *testing.F) {
 	f.Add([]byte("age-encryption.org/v1\n"))
 	id := &Identity{identities: []age.Identity{i}, recipients: []string{i.Recipient().String()}}
 	f.Fuzz(func(t *testing.T, ct []byte) {
-		k, err := Unseal(id, ct)
+		k, err := unseal(id, ct, nil)
 		if (k == nil) == (err == nil) {
 			t.Fatalf("key %v and error %v", k, err)
 		}

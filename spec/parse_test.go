@@ -114,7 +114,7 @@ health: {listen: "0.0.0.0:8273"}
 			{Name: "web"},
 		},
 		Volumes: []Volume{
-			{Name: "data", EBS: EBS{IDs: []string{"vol-0123456789abcdef0", "vol-0123456789abcdef1"}}, Create: CreateIfBlank, Encryption: Encryption{Sealed: sealed, Recovery: nobody.Recipient().String()},
+			{Name: "data", EBS: EBS{IDs: []string{"vol-0123456789abcdef0", "vol-0123456789abcdef1"}}, Create: CreateIfBlank, Encryption: Encryption{Sources: []KeySource{{Sealed: sealed}}, Sealed: sealed, Recovery: nobody.Recipient().String()},
 				Filesystem: Filesystem{Type: "xfs", Options: []string{"noatime", "logbsize=256k"}}, Mount: "/srv/data", OverdueAfter: 26 * time.Hour, Required: true,
 				Wipe: []Wipe{{"vol-0123456789abcdef1", "3f9c2d"}, {"vol-0123456789abcdef0", "123456"}}},
 			{Name: "old", EBS: EBS{Devices: []string{"/dev/sdf"}}, Encryption: Encryption{Recovery: NoRecovery}, Mount: "/srv/old", OverdueAfter: DefaultOverdueAfter},
@@ -247,9 +247,10 @@ func TestFaults(t *testing.T) {
 		{"encryption none, long name", "version: 1\nvolumes: {a-long-name-x: {" + ids + ", mount: /srv/data, encryption: none}}\n", []string{
 			"2:94: volumes.a-long-name-x.encryption a volume that is not encrypted is known by its file system's label, which has room for 12 bytes (a shorter name)"}},
 		{"encryption unknown", volume(ids + "\nmount: /srv/data\nencryption: nothing"), []string{"6:17: volumes.data.encryption must be a mapping, not text"}},
-		{"encryption later", volume(ids + "\nmount: /srv/data\nencryption: {kms: {}, key: hunter2}"), []string{
-			"6:23: volumes.data.encryption.kms is not supported by this version (the key is given as sealed)", "6:27: volumes.data.encryption.key unknown"}},
-		{"encryption empty", volume(ids + "\nmount: /srv/data\nencryption: {}"), []string{"6:17: volumes.data.encryption.sealed missing (the output of bootswain seal)"}},
+		{"encryption of KMS", volume(ids + "\nmount: /srv/data\nencryption: {kms: {}, key: hunter2}"), []string{
+			"6:23: volumes.data.encryption.kms.ciphertext missing (the output of bootswain key new --kms)",
+			"6:23: volumes.data.encryption.kms.context missing (the output of bootswain key new --kms, as in {set: orders-db})", "6:27: volumes.data.encryption.key unknown"}},
+		{"encryption empty", volume(ids + "\nmount: /srv/data\nencryption: {}"), []string{"6:17: volumes.data.encryption.sealed missing (the output of bootswain seal; or kms, secretsmanager, ssm, command, unlock)"}},
 		{"sealed", volume(ids + "\nmount: /srv/data\nencryption: {sealed: hunter2}"), []string{"6:26: volumes.data.encryption.sealed is neither age armor nor base64, or was cut short (the output of bootswain seal)"}},
 		{"recovery", volume(ids + "\nmount: /srv/data\nencryption: {recovery: " + nobody.String() + "}"), []string{"6:28: volumes.data.encryption.recovery is not an age recipient (age1…, as age-keygen -y prints it, or none)"}},
 		{"recovery two", volume(ids + "\nmount: /srv/data\nencryption: {recovery: [" + nobody.Recipient().String() + "]}"), []string{"6:28: volumes.data.encryption.recovery must be text, not a list"}},
@@ -465,7 +466,7 @@ func TestParseSealed(t *testing.T) {
 		}
 	}
 	for name, text := range map[string]string{"empty": "", "another stanza": "users: []", "no key": "encryption: {sealed: hunter2}"} {
-		if _, err := ParseSealed([]byte(text)); err == nil || !strings.Contains(err.Error(), "the sealed key is") || strings.Contains(err.Error(), "hunter2") {
+		if _, err := ParseSealed([]byte(text)); err == nil || !strings.Contains(err.Error(), "sealed") || strings.Contains(err.Error(), "hunter2") {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

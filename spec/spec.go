@@ -65,13 +65,44 @@ const (
 	CreateIfBlank Create = "if_blank"
 )
 
-// Encryption is where the volume's key comes from. With EncryptionSealed an
-// empty Sealed means that the key's ciphertext is taken from the volume's own
-// LUKS2 token.
+// Encryption is where the volume's key comes from. With EncryptionSealed no
+// Sources mean that the volume's own LUKS2 token says where its key is.
 type Encryption struct {
 	Mode     EncryptionMode
-	Sealed   []byte // age ciphertext of the key, binary (decoded from base64 or armor)
-	Recovery string // age recipient to whom a second key is sealed, or NoRecovery; "" says nothing about one
+	Sources  []KeySource // tried in this order; a new volume gets the first one's key
+	Sealed   []byte      // Sources as the volume's header keeps them: the age ciphertext of the key alone, or the JSON text of what else is said
+	Recovery string      // age recipient to whom a second key is sealed, or NoRecovery; "" says nothing about one
+}
+
+// KeySource is one place where a volume's key is to be had. One field is set,
+// SealedTo aside.
+type KeySource struct {
+	Sealed         []byte          `json:"sealed,omitempty"`    // age ciphertext of the key, binary (decoded from base64 or armor)
+	SealedTo       []string        `json:"sealed_to,omitempty"` // whose recipients that is, for people: age does not tell
+	KMS            *KMS            `json:"kms,omitempty"`
+	SecretsManager *SecretsManager `json:"secretsmanager,omitempty"`
+	SSM            *SSM            `json:"ssm,omitempty"`
+	Command        []string        `json:"command,omitempty"` // program of the image and its arguments; it prints the key
+	Unlock         bool            `json:"unlock,omitempty"`  // a person or an orchestrator brings the key
+}
+
+// KMS is a key that AWS KMS has encrypted.
+type KMS struct {
+	Ciphertext []byte            `json:"ciphertext"`
+	Context    map[string]string `json:"context"`       // encryption context that it is bound to
+	Key        string            `json:"key,omitempty"` // key of KMS that has to be used; "" is the one that the ciphertext names
+}
+
+// SecretsManager is a key in AWS Secrets Manager: the secret's bytes or text as
+// it is.
+type SecretsManager struct {
+	Secret  string `json:"secret"`            // name or ARN
+	Version string `json:"version,omitempty"` // id; "" is the current one
+}
+
+// SSM is a key in a parameter of AWS Systems Manager: its text as it is.
+type SSM struct {
+	Parameter string `json:"parameter"` // name or ARN, perhaps with :VERSION
 }
 
 // NoRecovery is said aloud where a volume is to have no recovery key.

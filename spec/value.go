@@ -1,18 +1,12 @@
 package spec
 
 import (
-	"bytes"
-	"encoding/base64"
 	"errors"
-	"fmt"
-	"io"
 	"regexp"
 	"strconv"
 	"strings"
 	"time"
 
-	"filippo.io/age"
-	"filippo.io/age/armor"
 	"go.yaml.in/yaml/v3"
 )
 
@@ -57,98 +51,4 @@ func parseDuration(text string) (time.Duration, error) {
 		return 0, errors.New("not a duration")
 	}
 	return long + rest, nil
-}
-
-// encryption reads where the key comes from. Its messages never repeat a
-// value, which may be a key that somebody put in the wrong place.
-func (r *reader) encryption(n *yaml.Node, path string) (e Encryption) {
-	if mode := EncryptionMode(n.Value); n.Kind == yaml.ScalarNode && (mode == EncryptionNone || mode == EncryptionEphemeral) {
-		e.Mode = mode
-		return e
-	}
-	known := fields{
-		"sealed": func(n *yaml.Node, path string) {
-			text, ok := r.text(n, path)
-			if !ok {
-				return
-			}
-			var err error
-			if e.Sealed, err = unarmor(text); err != nil {
-				r.fault(n, path, "the output of bootswain seal", "%s", err)
-			}
-		},
-	}
-	known["recovery"] = func(n *yaml.Node, path string) { e.Recovery = r.recovery(n, path) }
-	for _, key := range []string{"kms", "secretsmanager", "ssm"} {
-		known[key] = r.unsupported("the key is given as sealed")
-	}
-	r.mapping(n, path, known)
-	if n.Kind == yaml.MappingNode && len(n.Content) == 0 {
-		r.required(n, path, "sealed", "the output of bootswain seal")
-	}
-	return e
-}
-
-// recovery reads to whom the recovery key is sealed.
-func (r *reader) recovery(n *yaml.Node, path string) string {
-	text, ok := r.text(n, path)
-	if !ok || text == NoRecovery {
-		return text
-	}
-	to, err := age.ParseRecipients(strings.NewReader(text))
-	if err != nil || len(to) != 1 || strings.TrimSpace(text) != text {
-		r.fault(n, path, "age1…, as age-keygen -y prints it, or none", "is not an age recipient")
-		return ""
-	}
-	return text
-}
-
-// ParseSealed reads a sealed key as bootswain seal prints it, or without the
-// lines of YAML around it.
-func ParseSealed(text []byte) ([]byte, error) {
-	var stanza struct {
-		Encryption struct{ Sealed string }
-	}
-	if yaml.Unmarshal(text, &stanza) != nil || stanza.Encryption.Sealed == "" {
-		stanza.Encryption.Sealed = string(text)
-	}
-	sealed, err := unarmor(stanza.Encryption.Sealed)
-	if err != nil {
-		return nil, fmt.Errorf("the sealed key %w", err)
-	}
-	return sealed, nil
-}
-
-// maxSealed bounds a sealed key in bytes. One recipient takes about 200.
-const maxSealed = 16 << 10
-
-// sealedTail is what follows an age header at least: the payload's nonce of 16
-// bytes and the tag of its only chunk, https://age-encryption.org/v1.
-const sealedTail = 16 + 16
-
-// unarmor decodes an age ciphertext from its armor or from base64, and checks
-// that it is one and whole; only its identity can tell more.
-func unarmor(text string) ([]byte, error) {
-	text = strings.TrimSpace(text)
-	var sealed []byte
-	var err error
-	switch {
-	case len(text) > maxSealed:
-		return nil, errors.New("is too long for a sealed key")
-	case strings.HasPrefix(text, armor.Header):
-		sealed, err = io.ReadAll(armor.NewReader(strings.NewReader(text)))
-	default:
-		sealed, err = base64.StdEncoding.DecodeString(text)
-	}
-	if err != nil {
-		return nil, errors.New("is neither age armor nor base64, or was cut short")
-	}
-	header, err := age.ExtractHeader(bytes.NewReader(sealed))
-	if err != nil {
-		return nil, errors.New("is not an age ciphertext, or was cut short")
-	}
-	if len(sealed) <= len(header)+sealedTail {
-		return nil, errors.New("is an age ciphertext without a key in it, or was cut short")
-	}
-	return sealed, nil
 }

@@ -13,6 +13,7 @@ import (
 	"bootswain/filesystem"
 	"bootswain/internal/atomicfile"
 	"bootswain/luks"
+	"bootswain/secret"
 	"bootswain/spec"
 )
 
@@ -51,8 +52,8 @@ func BackUpHeader(ctx context.Context, h *Host, want spec.Volume, file string) e
 
 // opensBy tells whether one of the keys opens a device or a header in a file.
 // known is false where no key can be had, or the header cannot be tried.
-func (w *work) opensBy(ctx context.Context, path string, sealed ...[]byte) (opens, known bool) {
-	for _, ciphertext := range sealed {
+func (w *work) opensBy(ctx context.Context, path string, own, given []byte) (opens, known bool) {
+	for _, ciphertext := range append(secret.Sources(own), secret.Sources(given)...) {
 		if len(ciphertext) == 0 {
 			continue
 		}

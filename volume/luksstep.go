@@ -1,7 +1,6 @@
 package volume
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -104,7 +103,7 @@ func (a at) setToken(ctx context.Context, t luks.Token) error {
 // the volume's own.
 type open struct {
 	at
-	sealed [][]byte
+	given, own [][]byte // sources of the key
 }
 
 func (o *open) String() string {
@@ -136,26 +135,35 @@ func (o *open) Apply(ctx context.Context) error {
 
 // unlock does something that takes a key with the first one that fits.
 func (o *open) unlock(ctx context.Context, do func(key []byte) error) error {
-	whose := []string{"the launch data's key", "the volume's own key"}
-	var locked []*situation.Situation
-	for i, sealed := range o.sealed {
-		if len(sealed) == 0 && o.s.Mode == spec.EncryptionSealed || i > 0 && bytes.Equal(sealed, o.sealed[0]) {
-			continue
+	var locked []refusal
+	tried := map[string]bool{"": o.s.Mode == spec.EncryptionSealed} // no source is no key
+	try := func(whose string, sources [][]byte) (done bool, err error) {
+		for _, source := range sources {
+			if tried[string(source)] {
+				continue
+			}
+			tried[string(source)] = true
+			s, err := o.try(ctx, source, do)
+			if err != nil || s == nil {
+				return true, err
+			}
+			locked = append(locked, refusal{whose, s})
 		}
-		switch s, err := o.try(ctx, sealed, do); {
-		case err != nil:
-			return err
-		case s == nil:
-			return nil
-		default:
-			s.Text = whose[i] + ": " + s.Text
-			locked = append(locked, s)
-		}
+		return false, nil
+	}
+	if done, err := try("the launch data's key: ", o.given); done {
+		return err
+	}
+	if done, err := try("the volume's own key: ", o.own); done {
+		return err
 	}
 	if len(locked) == 0 {
 		return errors.New("there is no key for it")
 	}
 	all := join(locked)
+	if errors.Is(all, secret.ErrBrought) {
+		all.Next = "bootswain unlock " + o.s.Name + " < KEY"
+	}
 	if o.s.Token != nil && o.s.Token.Recovery != nil {
 		all.Next += "; or with the recovery key: bootswain unlock " + o.s.Name + " --recovery"
 	}
@@ -181,13 +189,23 @@ func (o *open) try(ctx context.Context, sealed []byte, do func(key []byte) error
 	return nil, err
 }
 
-// join makes one sentence of the reasons why each key failed.
-func join(all []*situation.Situation) *situation.Situation {
-	var texts []string
-	for _, s := range all {
-		texts = append(texts, strings.TrimSuffix(s.Text, ". Data untouched."))
+// refusal is a key that cannot be had or does not fit.
+type refusal struct {
+	whose string
+	*situation.Situation
+}
+
+// join makes one sentence of the reasons why each key failed. Of a single one
+// nobody need say whose it is.
+func join(all []refusal) *situation.Situation {
+	first := *all[0].Situation
+	if len(all) == 1 {
+		return &first
 	}
-	first := *all[0]
+	var texts []string
+	for _, r := range all {
+		texts = append(texts, r.whose+strings.TrimSuffix(r.Text, ". Data untouched."))
+	}
 	first.Text = strings.Join(texts, "; ") + ". Data untouched."
 	return &first
 }

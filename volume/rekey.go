@@ -17,7 +17,7 @@ import (
 
 // NewKey is a key that a volume is to get.
 type NewKey struct {
-	Sealed   []byte      // ciphertext of the new key, for this machine to unseal; or
+	Sealed   []byte      // where the new key is, for this machine to unseal; or
 	Recovery string      // the age recipient to whom a new random recovery key is sealed
 	With     *secret.Key // opens the volume now; nil: the key that the volume holds, or the launch data's
 }
@@ -181,7 +181,7 @@ func (r *rekey) run(ctx context.Context, want spec.Volume) error {
 // this machine can unseal.
 func (r *rekey) fresh(ctx context.Context) (*secret.Key, error) {
 	if r.Recovery == "" {
-		return r.host().Keys.Unseal(ctx, r.Sealed)
+		return r.host().Keys.Unseal(ctx, secret.Sources(r.Sealed)[0])
 	}
 	k := secret.Random()
 	var err error
@@ -205,7 +205,7 @@ func (r *rekey) present(ctx context.Context, want spec.Volume) (*secret.Key, err
 		return r.With, err
 	}
 	var locked []*situation.Situation
-	for _, sealed := range [][]byte{r.token.Sealed, want.Encryption.Sealed} {
+	for _, sealed := range append(secret.Sources(r.token.Sealed), secret.Sources(want.Encryption.Sealed)...) {
 		if len(sealed) == 0 {
 			continue
 		}

@@ -3,6 +3,7 @@ package volume
 import (
 	"bootswain/luks"
 	"bootswain/plan"
+	"bootswain/secret"
 	"bootswain/spec"
 )
 
@@ -46,9 +47,9 @@ func (s State) open(want spec.Volume) plan.Plan {
 
 // opening opens a ready set by the launch data's key or its own.
 func (s State) opening(want spec.Volume) open {
-	o := open{at: s.at(), sealed: [][]byte{want.Encryption.Sealed}}
+	o := open{at: s.at(), given: secret.Sources(want.Encryption.Sealed)}
 	if s.Token != nil {
-		o.sealed = append(o.sealed, s.Token.Sealed)
+		o.own = secret.Sources(s.Token.Sealed)
 	}
 	return o
 }
@@ -64,7 +65,9 @@ func (s State) finish(want spec.Volume) plan.Plan {
 // create makes a new set, or makes an unfinished one anew.
 func (s State) create(want spec.Volume) plan.Plan {
 	var steps plan.Plan
-	sealed, kind := want.Encryption.Sealed, s.kindOf(want)
+	// The first source alone: a volume whose only key is the fallback's would
+	// need that for ever.
+	sealed, kind := secret.Sources(want.Encryption.Sealed)[0], s.kindOf(want)
 	if s.Mode == spec.EncryptionSealed {
 		steps = append(steps, &unseal{s.at(), sealed})
 	}
@@ -82,7 +85,7 @@ func (s State) create(want spec.Volume) plan.Plan {
 		steps = append(steps, &createArray{s.at()})
 	}
 	token := luks.Token{
-		Set: s.Name, Members: s.Wanted, Volumes: s.ids(), Intent: luks.Preparing, Sealed: sealed,
+		Set: s.Name, Members: s.Wanted, Volumes: s.ids(), Intent: luks.Preparing, Sealed: want.Encryption.Sealed,
 		Purpose: luks.Purpose{Mount: want.Mount, Type: kind, Options: want.Filesystem.Options},
 	}
 	if s.Mode == spec.EncryptionEphemeral {
@@ -95,7 +98,7 @@ func (s State) create(want spec.Volume) plan.Plan {
 		if hasRecovery(want.Encryption) {
 			steps = append(steps, &addRecovery{s.at(), sealed, want.Encryption.Recovery})
 		}
-		steps = append(steps, &putToken{s.at(), token, hasRecovery(want.Encryption)}, &open{s.at(), [][]byte{sealed}})
+		steps = append(steps, &putToken{s.at(), token, hasRecovery(want.Encryption)}, &open{at: s.at(), given: [][]byte{sealed}})
 	}
 	if want.Prefill {
 		steps = append(steps, &prefill{s.at()})

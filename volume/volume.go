@@ -76,8 +76,8 @@ type MountSpec struct {
 	Required bool // bootswain-storage.target waits for it
 }
 
-// Keys unseals the key that a ciphertext holds. What cannot be unsealed is a
-// LOCKED situation.
+// Keys gets the key from one of secret.Sources. What cannot be had is a LOCKED
+// situation.
 type Keys interface {
 	Unseal(ctx context.Context, ciphertext []byte) (*secret.Key, error)
 }

@@ -38,7 +38,7 @@ func newWork(h *Host, volume string, tell func(Progress)) *work {
 	return &work{host: h, tell: tell, name: volume, proofs: map[string]struct{}{}}
 }
 
-// key unseals a ciphertext, once.
+// key gets the key from a source, once.
 func (w *work) key(ctx context.Context, ciphertext []byte) (*secret.Key, error) {
 	for _, k := range w.keys {
 		if bytes.Equal(k.ciphertext, ciphertext) {

@@ -70,9 +70,51 @@ volume's key leaves it alone.`,
 			return a.AddPassphrase(c.Context(), args[0], c.InOrStdin())
 		},
 	}
-	c.AddCommand(rotateCommand(), passphrase, header, volumeCommand("recovery NAME", "Print the recovery key of a volume, sealed",
+	c.AddCommand(newKeyCommand(), rotateCommand(), passphrase, header, volumeCommand("recovery NAME", "Print the recovery key of a volume, sealed",
 		`Print the ciphertext of the recovery key of the volume NAME, for who holds the
 offline identity that it is sealed to: age -d -i IDENTITY.`, (*agent.Agent).RecoveryKey))
+	return c
+}
+
+// giveKeyCommand is what this program runs as another process, and nobody else.
+func giveKeyCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "give-key", Short: "Get one key for the process that asked", Hidden: true, Args: usage(cobra.NoArgs),
+		RunE: func(c *cobra.Command, _ []string) error {
+			a, err := newAgent(c)
+			if err != nil {
+				return err
+			}
+			return a.GiveKey(c.Context(), c.InOrStdin())
+		},
+	}
+}
+
+func newKeyCommand() *cobra.Command {
+	var options agent.NewKeyOptions
+	c := &cobra.Command{
+		Use:   "new --kms KEY --set NAME",
+		Short: "Have AWS KMS make a volume key, for launch data",
+		Long: `Have AWS KMS make a random volume key, and print the stanza for the launch data.
+The key itself never leaves KMS: only its ciphertext does, which KMS decrypts for
+who may use KEY and names the same encryption context, set=NAME. Name the set and
+not its volumes: restored from snapshots, they have other ids.
+
+Region and credentials are those of Amazon's own tools: AWS_REGION, AWS_PROFILE.`,
+		Args: usage(cobra.NoArgs),
+		RunE: func(c *cobra.Command, _ []string) error {
+			switch {
+			case options.KMS == "":
+				return usageError{errors.New("made by which key? --kms alias/…")}
+			case options.Set == "" && len(options.Context) == 0:
+				return usageError{errors.New("for which set of volumes? --set NAME")}
+			}
+			return agent.NewKey(c.Context(), options, c.OutOrStdout())
+		},
+	}
+	c.Flags().StringVar(&options.KMS, "kms", "", "alias, id or ARN of the `KEY` of KMS")
+	c.Flags().StringVar(&options.Set, "set", "", "logical `NAME` of the set that the key is for")
+	c.Flags().StringToStringVar(&options.Context, "context", nil, "more of the encryption context, `NAME=VALUE`")
 	return c
 }
 

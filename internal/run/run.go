@@ -19,6 +19,10 @@ import (
 // DefaultTimeout bounds a command that names no time limit of its own.
 const DefaultTimeout = 60 * time.Second
 
+// secretOutput is how much output stays in one place while it is read, in bytes:
+// whoever gets a key from a program can clear all that there is of it.
+const secretOutput = 8 << 10
+
 // Cmd is one run of a program. Secrets go into Stdin and nowhere else: Args
 // are printed in errors and are visible to every process of the machine.
 type Cmd struct {
@@ -86,6 +90,7 @@ func (Host) Run(ctx context.Context, c Cmd) ([]byte, error) {
 	cmd.Env = append(os.Environ(), "LC_ALL=C")
 	cmd.Stdin = bytes.NewReader(c.Stdin)
 	var stdout, stderr bytes.Buffer
+	stdout.Grow(secretOutput)
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
