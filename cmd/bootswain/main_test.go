@@ -65,8 +65,9 @@ func TestSeal(t *testing.T) {
 		t.Fatalf("exit code %d: %s", code, stderr.String())
 	}
 	text, ok := strings.CutPrefix(stdout.String(), "encryption:\n  sealed: ")
-	sealed, err := base64.StdEncoding.DecodeString(strings.TrimSpace(text))
-	if !ok || err != nil {
+	text, to, named := strings.Cut(text, "\n")
+	sealed, err := base64.StdEncoding.DecodeString(text)
+	if !ok || !named || to != "  sealed_to: ["+args[2]+"]\n" || err != nil {
 		t.Fatalf("not a stanza: %q, %v", stdout.String(), err)
 	}
 	opened, err := age.Decrypt(bytes.NewReader(sealed), identity)
