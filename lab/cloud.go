@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 
+	"bootswain/lab/awsjson"
 	"bootswain/lab/ec2"
 )
 
@@ -109,13 +110,16 @@ func (l *Lab) Snapshot(v *Volume, tags map[string]string) (id string, err error)
 func gib(size int64) int { return int((size + 1<<30 - 1) >> 30) }
 
 // services are what the guest reaches in its network, by the address that it
-// asks: its metadata service, and EC2.
+// asks: its metadata service, and AWS, whose services share an address.
 func (m *Machine) services() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Host == ec2Address {
+		switch {
+		case r.Host != awsAddress:
+			m.IMDS.ServeHTTP(w, r)
+		case awsjson.Has(awsjson.Service(r)):
+			m.lab.AWS.ServeHTTP(w, r)
+		default:
 			m.lab.EC2.ServeHTTP(w, r)
-			return
 		}
-		m.IMDS.ServeHTTP(w, r)
 	})
 }

@@ -25,6 +25,7 @@ import (
 	"slices"
 	"sync"
 
+	"bootswain/lab/awsjson"
 	"bootswain/lab/ec2"
 	"bootswain/lab/nbd"
 )
@@ -47,6 +48,8 @@ type Lab struct {
 	// EC2 answers for the laboratory's machines and volumes. A guest reaches it
 	// where its image looks for it, and may ask what its role may.
 	EC2 *ec2.Server
+	// AWS answers likewise for KMS, Secrets Manager and Systems Manager.
+	AWS *awsjson.Server
 
 	stop   context.CancelFunc
 	served chan error
@@ -65,6 +68,7 @@ type Lab struct {
 func New(ctx context.Context, o Options) (*Lab, error) {
 	l := &Lab{dir: o.Dir, log: o.Log, seed: o.Seed, served: make(chan error, 1), snapshots: map[string]snapshot{}}
 	l.EC2 = ec2.New(hardware{l})
+	l.AWS = awsjson.New(region, l.EC2.Who)
 	if l.log == nil {
 		l.log = io.Discard
 	}

@@ -15,7 +15,7 @@ const (
 	network      = "169.254.0.0/16"
 	guestAddress = "169.254.0.15"
 	imdsAddress  = "169.254.169.254"
-	ec2Address   = "169.254.169.251" // as lab/image/bake.sh tells the image
+	awsAddress   = "169.254.169.251" // as lab/image/bake.sh tells the image
 )
 
 // File descriptors that QEMU inherits, in the order of exec.Cmd.ExtraFiles.
@@ -82,7 +82,7 @@ func (m *Machine) netdev() string {
 	for guest, host := range m.forwards {
 		n += fmt.Sprintf(",hostfwd=tcp:127.0.0.1:%d-%s:%d", host, guestAddress, guest)
 	}
-	for _, service := range []string{imdsAddress, ec2Address} {
+	for _, service := range []string{imdsAddress, awsAddress} {
 		n += fmt.Sprintf(",guestfwd=tcp:%s:80-cmd:%s", service, relayCommand())
 	}
 	return n

@@ -22,6 +22,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"bootswain/lab/fault"
 )
 
 const apiVersion = "2016-11-15"
@@ -44,6 +46,7 @@ type Server struct {
 	ctx      context.Context // ends with Close
 	stop     context.CancelFunc
 	working  sync.WaitGroup
+	line     fault.Line[Fault]
 
 	mu        sync.Mutex
 	instances map[string]*Instance
@@ -51,8 +54,6 @@ type Server struct {
 	snapshots map[string]*Snapshot
 	keys      map[string]caller // by access key
 	made      map[string]creation
-	fault     Fault
-	changed   chan struct{} // closed and replaced when fault changes
 	log       []Request
 }
 
@@ -72,7 +73,7 @@ func New(h Hardware) *Server {
 	return &Server{
 		hardware: h, ctx: ctx, stop: stop,
 		instances: map[string]*Instance{}, volumes: map[string]*Volume{}, snapshots: map[string]*Snapshot{},
-		keys: map[string]caller{}, made: map[string]creation{}, changed: make(chan struct{}),
+		keys: map[string]caller{}, made: map[string]creation{},
 	}
 }
 
@@ -180,6 +181,15 @@ func write(w http.ResponseWriter, name string, answer any, err error) {
 	w.WriteHeader(status)
 	_, _ = io.WriteString(w, xml.Header)
 	_ = xml.NewEncoder(w).EncodeElement(answer, root) // the caller has hung up
+}
+
+// Who returns the instance and the role that an access key was given to, "" for
+// one that is not known.
+func (s *Server) Who(accessKey string) (instance, role string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c := s.keys[accessKey]
+	return c.instance, c.role
 }
 
 // caller is who asks: an instance, by its role.

@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"slices"
 	"time"
+
+	"bootswain/lab/fault"
 )
 
 // Fault is what is wrong with the API. The zero Fault is a sound one.
@@ -22,43 +24,20 @@ type Fault struct {
 var errSilent = errors.New("nobody waits for the answer")
 
 // SetFault changes what is wrong, also for requests that wait.
-func (s *Server) SetFault(f Fault) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.fault = f
-	close(s.changed)
-	s.changed = make(chan struct{})
-}
+func (s *Server) SetFault(f Fault) { s.line.Set(f) }
 
 // suffer lets the fault have its way with a request.
 func (s *Server) suffer(r *http.Request, action string, who caller) error {
-	delayed := false
-	for {
-		s.mu.Lock()
-		f, changed := s.fault, s.changed
-		s.mu.Unlock()
-		hits := func(list []string) bool { return slices.Contains(list, action) || slices.Contains(list, "*") }
-		var late <-chan time.Time
-		switch {
-		case f.Silent:
-		case f.Delay > 0 && !delayed:
-			late = time.After(f.Delay)
-			delayed = true
-		case f.Refuse:
-			panic(http.ErrAbortHandler) // net/http hangs up without a word
-		case hits(f.Throttle):
-			return failure(http.StatusServiceUnavailable, "RequestLimitExceeded", "Request limit exceeded.")
-		case hits(f.Denied) && who.instance != "":
-			return failure(http.StatusForbidden, "UnauthorizedOperation", fmt.Sprintf("You are not authorized to perform this operation. "+
-				"User: arn:aws:sts::123456789012:assumed-role/%s/%s is not authorized to perform: ec2:%s because no identity-based policy allows the ec2:%s action", who.role, who.instance, action, action))
-		default:
-			return nil
-		}
-		select {
-		case <-late:
-		case <-changed:
-		case <-r.Context().Done():
-			return errSilent
-		}
+	f, through := s.line.Pass(r, func(f Fault) fault.Common { return fault.Common{Delay: f.Delay, Silent: f.Silent, Refuse: f.Refuse} })
+	hits := func(list []string) bool { return slices.Contains(list, action) || slices.Contains(list, "*") }
+	switch {
+	case !through:
+		return errSilent
+	case hits(f.Throttle):
+		return failure(http.StatusServiceUnavailable, "RequestLimitExceeded", "Request limit exceeded.")
+	case hits(f.Denied) && who.instance != "":
+		return failure(http.StatusForbidden, "UnauthorizedOperation", fmt.Sprintf("You are not authorized to perform this operation. "+
+			"User: arn:aws:sts::123456789012:assumed-role/%s/%s is not authorized to perform: ec2:%s because no identity-based policy allows the ec2:%s action", who.role, who.instance, action, action))
 	}
+	return nil
 }

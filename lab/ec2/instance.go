@@ -93,7 +93,7 @@ func (s *Server) describeInstances(q query) (any, error) {
 			hits = append(hits, i)
 		}
 	}
-	part, next, err := page(q, s.fault.Page, hits)
+	part, next, err := page(q, s.line.Get().Page, hits)
 	a := instancesAnswer{head: newHead(), Next: next}
 	for _, i := range part {
 		a.Reservations = append(a.Reservations, reservationItem{ID: "r-" + strings.TrimPrefix(i.ID, "i-"), Instances: []instanceItem{i.item()}})

@@ -49,7 +49,7 @@ func (s *Server) describeSnapshots(q query) (any, error) {
 			hits = append(hits, p)
 		}
 	}
-	part, next, err := page(q, s.fault.Page, hits)
+	part, next, err := page(q, s.line.Get().Page, hits)
 	a := snapshotsAnswer{head: newHead(), Next: next}
 	for _, p := range part {
 		a.Snapshots = append(a.Snapshots, p.item())

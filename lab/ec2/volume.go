@@ -148,7 +148,7 @@ func (s *Server) describeVolumes(q query) (any, error) {
 			hits = append(hits, v)
 		}
 	}
-	part, next, err := page(q, s.fault.Page, hits)
+	part, next, err := page(q, s.line.Get().Page, hits)
 	if err != nil {
 		return nil, err
 	}

@@ -4,6 +4,8 @@ import (
 	"net/http"
 	"strconv"
 	"time"
+
+	"bootswain/lab/fault"
 )
 
 // Fault is what is wrong with the service. The zero Fault is a sound one.
@@ -16,52 +18,25 @@ type Fault struct {
 }
 
 // SetFault changes what is wrong, also for requests that wait.
-func (s *Server) SetFault(f Fault) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.fault = f
-	close(s.changed)
-	s.changed = make(chan struct{})
-}
+func (s *Server) SetFault(f Fault) { s.line.Set(f) }
 
 // Fault returns what is wrong.
-func (s *Server) Fault() Fault {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.fault
-}
+func (s *Server) Fault() Fault { return s.line.Get() }
 
 // suffer lets the fault have its way with a request. It returns where an
 // answer may be written, or false if there is nothing more to say.
 func (s *Server) suffer(w http.ResponseWriter, r *http.Request) (http.ResponseWriter, bool) {
-	delayed := false
-	for {
-		s.mu.Lock()
-		f, changed := s.fault, s.changed
-		s.mu.Unlock()
-		var late <-chan time.Time
-		switch {
-		case f.Silent:
-		case f.Delay > 0 && !delayed:
-			late = time.After(f.Delay)
-			delayed = true
-		case f.Refuse:
-			panic(http.ErrAbortHandler) // net/http hangs up without a word
-		case f.Status != 0:
-			status(w, f.Status)
-			return nil, false
-		case f.Truncate:
-			return &truncated{ResponseWriter: w}, true
-		default:
-			return w, true
-		}
-		select {
-		case <-late:
-		case <-changed:
-		case <-r.Context().Done():
-			return nil, false
-		}
+	f, through := s.line.Pass(r, func(f Fault) fault.Common { return fault.Common{Delay: f.Delay, Silent: f.Silent, Refuse: f.Refuse} })
+	switch {
+	case !through:
+		return nil, false
+	case f.Status != 0:
+		status(w, f.Status)
+		return nil, false
+	case f.Truncate:
+		return &truncated{ResponseWriter: w}, true
 	}
+	return w, true
 }
 
 // truncated announces a body of full length, sends half of it and hangs up.

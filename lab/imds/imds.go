@@ -17,6 +17,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"bootswain/lab/fault"
 )
 
 // Instance is what the service knows of its instance when it starts.
@@ -38,12 +40,12 @@ type Instance struct {
 
 // Server answers for one instance. It is an http.Handler.
 type Server struct {
-	mu      sync.Mutex
-	values  map[string]string // path below the version, to the answer
-	tokens  map[string]time.Time
-	fault   Fault
-	changed chan struct{} // closed and replaced when fault changes
-	log     []Request
+	line fault.Line[Fault]
+
+	mu     sync.Mutex
+	values map[string]string // path below the version, to the answer
+	tokens map[string]time.Time
+	log    []Request
 }
 
 // Request is one request that reached the service, also when a fault then kept
@@ -55,7 +57,7 @@ type Request struct {
 
 // New returns a service for the instance.
 func New(i Instance) *Server {
-	return &Server{values: i.values(), tokens: map[string]time.Time{}, changed: make(chan struct{})}
+	return &Server{values: i.values(), tokens: map[string]time.Time{}}
 }
 
 // Set changes the answer for a path such as "meta-data/spot/instance-action".

@@ -1,0 +1,117 @@
+package awsjson
+
+import (
+	"crypto/rand"
+	"strconv"
+	"strings"
+)
+
+// secret is a secret of Secrets Manager, of one version.
+type secret struct {
+	Name         string
+	Version      string  `json:"VersionId"`
+	SecretString *string `json:",omitempty"`
+	SecretBinary []byte  `json:",omitempty"`
+	ARN          string
+}
+
+func (s *Server) createSecret(in struct {
+	Name         string
+	SecretString *string
+	SecretBinary []byte
+}) (any, error) {
+	if s.secrets[in.Name] != nil {
+		return nil, failure("ResourceExistsException", "The operation failed because the secret %s already exists.", in.Name)
+	}
+	made := &secret{in.Name, rand.Text() + "lab1234", in.SecretString, in.SecretBinary, s.arn("secretsmanager", "secret:"+in.Name+"-"+rand.Text()[:6])}
+	s.secrets[in.Name] = made
+	return map[string]any{"ARN": made.ARN, "Name": made.Name, "VersionId": made.Version}, nil
+}
+
+// secret finds a secret by name or ARN.
+func (s *Server) secret(id string) (*secret, error) {
+	for name, found := range s.secrets {
+		if name == id || found.ARN == id {
+			return found, nil
+		}
+	}
+	return nil, failure("ResourceNotFoundException", "Secrets Manager can't find the specified secret.")
+}
+
+func (s *Server) getSecretValue(in struct{ SecretId, VersionId string }) (any, error) { //nolint:revive // as the service spells it
+	found, err := s.secret(in.SecretId)
+	if err != nil {
+		return nil, err
+	}
+	if in.VersionId != "" && in.VersionId != found.Version {
+		return nil, failure("ResourceNotFoundException", "Secrets Manager can't find the specified secret value for VersionId: %s", in.VersionId)
+	}
+	return found, nil
+}
+
+func (s *Server) deleteSecret(in struct{ SecretId string }) (any, error) { //nolint:revive // as the service spells it
+	found, err := s.secret(in.SecretId)
+	if err != nil {
+		return nil, err
+	}
+	delete(s.secrets, found.Name)
+	return map[string]any{"ARN": found.ARN, "Name": found.Name}, nil
+}
+
+// parameter is a parameter of Systems Manager, with all its versions.
+type parameter struct {
+	kind   string
+	values []string // from version 1
+}
+
+func (s *Server) putParameter(in struct {
+	Name, Value, Type string
+	Overwrite         bool
+}) (any, error) {
+	p := s.parameters[in.Name]
+	switch {
+	case p != nil && !in.Overwrite:
+		return nil, failure("ParameterAlreadyExists", "The parameter already exists. To overwrite this value, set the overwrite option in the request to true.")
+	case p == nil:
+		p = &parameter{kind: in.Type}
+		s.parameters[in.Name] = p
+	}
+	p.values = append(p.values, in.Value)
+	return map[string]any{"Version": len(p.values), "Tier": "Standard"}, nil
+}
+
+func (s *Server) getParameter(in struct {
+	Name           string
+	WithDecryption bool
+}) (any, error) {
+	name := in.Name
+	if parts := strings.SplitN(name, ":", 6); len(parts) == 6 && parts[0] == "arn" {
+		name = strings.TrimPrefix(parts[5], "parameter")
+	}
+	name, of, versioned := strings.Cut(name, ":")
+	p := s.parameters[name]
+	if p == nil {
+		return nil, failure("ParameterNotFound", "")
+	}
+	version := len(p.values)
+	if versioned {
+		n, err := strconv.Atoi(of)
+		if err != nil || n < 1 || n > version {
+			return nil, failure("ParameterVersionNotFound", "Systems Manager could not find version %s of %s.", of, name)
+		}
+		version = n
+	}
+	value := p.values[version-1]
+	if p.kind == "SecureString" && !in.WithDecryption {
+		value = "kms:encrypted"
+	}
+	return map[string]any{"Parameter": map[string]any{"Name": name, "Type": p.kind, "Value": value, "Version": version, "ARN": s.arn("ssm", "parameter"+name), "DataType": "text"}}, nil
+}
+
+func (s *Server) deleteParameter(in struct{ Name string }) (any, error) {
+	if s.parameters[in.Name] == nil {
+		return nil, failure("ParameterNotFound", "")
+	}
+	delete(s.parameters, in.Name)
+	return map[string]any{}, nil
+}
