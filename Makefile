@@ -7,7 +7,7 @@ CUTS   ?= 1000
 LINTER := v2.15.0
 LINT   := $(CACHE)/tools/golangci-lint-$(LINTER)/golangci-lint
 
-.PHONY: help run test check soak bench-storage setup deb
+.PHONY: help run test test-aws check soak bench-storage setup deb
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -19,6 +19,9 @@ test: setup check ## every test: check, real tools, whole machines
 	@echo "test: fuzzers of the readers of disks and of launch data, 30 s each"; scripts/fuzz 30s raid luks filesystem volume spec
 	@echo "test: real tools in micro guests, power cuts, the model machine with and without bugs, scenarios on whole machines"
 	@BOOTSWAIN_E2E=1 BOOTSWAIN_SEQUENCES=100000 go test -count=1 -v -timeout 60m -p 1 -parallel 2 ./e2e/...
+
+test-aws: ## BOOTSWAIN_AWS_KEY=alias/… the suites of AWS's clients against a real account, with credentials as for Amazon's own tools
+	@BOOTSWAIN_AWS=1 go test -count=1 -v -run AWSAccount ./secret
 
 check: $(LINT) ## format, vet, linter with the import table, unit tests, fuzz seeds
 	@echo "check: gofmt"; out=$$(gofmt -l .); test -z "$$out" || { echo "not formatted: $$out"; exit 1; }

@@ -106,7 +106,7 @@ func suite(t *testing.T, kmsKeyName string) {
 		for want, k := range map[string]kmsKey{
 			"KMS cannot decrypt the key: its ciphertext is damaged, or was not made with context set=orders.": {good.Ciphertext, map[string]string{"set": "orders"}, kmsKeyName},
 			"KMS cannot decrypt the key: its ciphertext is damaged":                                           {flip(good.Ciphertext, len(good.Ciphertext)-1), good.Context, kmsKeyName},
-			"KMS has no alias/" + name + " in ": {good.Ciphertext, good.Context, "alias/" + name},
+			"KMS has no alias/" + name + " in ":                                                               {good.Ciphertext, good.Context, "alias/" + name},
 		} {
 			_, err := Ring{}.Unseal(t.Context(), said(t, "kms", k))
 			isLocked(t, err, want)
@@ -174,4 +174,3 @@ func isLocked(t *testing.T, err error, want string) {
 		t.Errorf("%s\nwant: %s", s, want)
 	}
 }
-

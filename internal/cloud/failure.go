@@ -138,7 +138,7 @@ func classify(service, region, action string, took time.Duration, err error) *Fa
 	_, throttled := retry.DefaultThrottleErrorCodes[f.Code]
 	switch {
 	case errors.Is(err, errNoCredentials):
-		f.Kind, f.why = NoCredentials, whyNoCredentials(err)
+		f.Kind, f.why = NoCredentials, whyNoCredentials(took, err)
 	case throttled || slices.Contains(throttleCodes, f.Code):
 		f.Kind = Throttled
 	case slices.Contains(deniedCodes, f.Code):
@@ -148,7 +148,7 @@ func classify(service, region, action string, took time.Duration, err error) *Fa
 		}
 	case slices.Contains(notFoundCodes, f.Code):
 		f.Kind = NotFound
-	case answered && answer.ErrorFault() == smithy.FaultServer:
+	case answered && (answer.ErrorFault() == smithy.FaultServer || status(err) >= http.StatusInternalServerError):
 		f.Kind = Broken
 	case answered:
 		f.Kind = Refused
@@ -177,14 +177,22 @@ func (f *Failure) unanswered(err error) {
 	}
 }
 
-func whyNoCredentials(err error) string {
+func whyNoCredentials(took time.Duration, err error) string {
 	if errors.Is(err, context.DeadlineExceeded) {
-		return fmt.Sprintf("the metadata service did not answer in %.0f s", credentialsLimit.Seconds())
+		return fmt.Sprintf("the metadata service did not answer in %.0f s", took.Seconds())
 	}
-	if answer, ok := errors.AsType[*smithyhttp.ResponseError](err); ok && answer.HTTPStatusCode() == http.StatusNotFound {
+	if status(err) == http.StatusNotFound {
 		return "this instance has no role"
 	}
 	return "the metadata service gives none"
+}
+
+// status is the HTTP status of the answer, or 0.
+func status(err error) int {
+	if answer, ok := errors.AsType[*smithyhttp.ResponseError](err); ok {
+		return answer.HTTPStatusCode()
+	}
+	return 0
 }
 
 // root is the innermost error: those around it name the SDK's parts.

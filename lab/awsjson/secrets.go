@@ -15,6 +15,13 @@ type secret struct {
 	ARN          string
 }
 
+// AddSecret makes a secret of a text.
+func (s *Server) AddSecret(name, text string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.secrets[name] = &secret{Name: name, Version: rand.Text(), SecretString: &text, ARN: s.arn("secretsmanager", "secret:"+name)}
+}
+
 func (s *Server) createSecret(in struct {
 	Name         string
 	SecretString *string
@@ -62,6 +69,13 @@ func (s *Server) deleteSecret(in struct{ SecretId string }) (any, error) { //nol
 type parameter struct {
 	kind   string
 	values []string // from version 1
+}
+
+// AddParameter makes a parameter that is encrypted.
+func (s *Server) AddParameter(name, value string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.parameters[name] = &parameter{"SecureString", []string{value}}
 }
 
 func (s *Server) putParameter(in struct {
