@@ -1,0 +1,76 @@
+package volume
+
+import (
+	"context"
+	"strings"
+	"testing"
+
+	"bootswain/internal/fakehost"
+	"bootswain/internal/situation"
+	"bootswain/secret"
+	"bootswain/spec"
+)
+
+// vault has keys by the text of their source; what it does not have is locked.
+type vault map[string]string
+
+func (v vault) Unseal(_ context.Context, source []byte) (*secret.Key, error) {
+	key, there := v[string(source)]
+	if !there {
+		return nil, &situation.Situation{Word: situation.Locked, Subject: "key", Text: "no " + string(source) + ". Data untouched.", Next: "wait"}
+	}
+	return secret.New([]byte(strings.Repeat(key, 64)))
+}
+
+// TestFallback: a volume is made with the first key and opened with whichever can
+// be had and fits; its header says the same as the launch data.
+func TestFallback(t *testing.T) {
+	const both = `{"fallback":[{"ssm":{"parameter":"b"}}],"kms":{"key":"a"}}`
+	const first, second = `{"kms":{"key":"a"}}`, `{"ssm":{"parameter":"b"}}`
+	m := fakehost.New(t)
+	want := wanted(2)
+	m.Create(diskSize, want.EBS.IDs...)
+	want.Encryption = spec.Encryption{Sealed: []byte(both)}
+	h := hostOf(m)
+	boot := func(v vault, want spec.Volume) (State, error) {
+		h.Keys = v
+		return Converge(t.Context(), h, want, nil)
+	}
+	_, err := boot(vault{second: "b"}, want)
+	says(t, err, situation.Locked, "no "+first+". Data untouched.")
+	s, err := boot(vault{first: "a"}, want)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if string(s.Token.Sealed) != both {
+		t.Errorf("the header says %s", s.Token.Sealed)
+	}
+	silent := want
+	silent.Encryption.Sealed = nil
+	other := want
+	other.Encryption.Sealed = []byte(second)
+	for _, tt := range []struct {
+		name string
+		keys vault
+		want spec.Volume
+		says string // "": it comes up
+	}{
+		{"the first", vault{first: "a"}, want, ""},
+		{"the fallback", vault{second: "a"}, want, ""},
+		{"the first does not fit", vault{first: "x", second: "a"}, want, ""},
+		{"by its header alone", vault{second: "a"}, silent, ""},
+		{"the launch data's does not fit, its own does", vault{first: "a", second: "x"}, other, ""},
+		{"none", vault{}, want, "the launch data's key: no " + first + "; the launch data's key: no " + second + ". Data untouched."},
+		{"none fits", vault{second: "x"}, other, "the launch data's key: the key does not unlock it; the volume's own key: no " + first + ". Data untouched."},
+	} {
+		if err := Down(t.Context(), h, "data", nil); err != nil {
+			t.Fatal(err)
+		}
+		switch _, err := boot(tt.keys, tt.want); {
+		case tt.says != "":
+			says(t, err, situation.Locked, tt.says)
+		case err != nil:
+			t.Errorf("%s: %v", tt.name, err)
+		}
+	}
+}
