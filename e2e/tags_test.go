@@ -9,19 +9,28 @@ import (
 	"bootswain/lab"
 )
 
-// TestTags is a machine whose launch data knows its volumes by their tags only:
-// EC2, asked with the role's credentials, finds and attaches them, and detaches
-// and attaches them again when a person says so. Then new ones are made from
-// their snapshots.
+// TestTags is a machine whose launch data knows its volumes by their tags only,
+// and whose key is in KMS: EC2, asked with the role's credentials, finds and
+// attaches them, and detaches and attaches them again when a person says so. KMS
+// denies the key at first and then grants it, and the daemon dies with the key in
+// its hands. Then new volumes are made from snapshots.
 func TestTags(t *testing.T) {
 	b := open(t)
 	v := b.volumes(2, 160<<20)
 	for _, v := range v {
 		b.lab.Tag(v, map[string]string{"set": "orders"})
 	}
-	stanza := fmt.Sprintf("  data:\n    ebs: {tags: {set: orders}, count: 2}\n    create: if_blank\n    encryption: {sealed: %s}\n    mount: /srv/data\n", b.sealed(baked.agent.Recipient))
+	b.lab.AWS.SetFault(denied)
+	stanza := fmt.Sprintf("  data:\n    ebs: {tags: {set: orders}, count: 2}\n    create: if_blank\n    encryption: %s\n    mount: /srv/data\n", b.inKMS())
 	m := b.start(lab.MachineOptions{Append: noDatabase, Role: "db-prod", PublicKeys: []string{b.owner.line}, UserData: b.document(stanza, "")})
+	b.waitSentence(m, lockedByKMS)
+	b.blank(v)
+	b.catchCores(m)
+	b.granted(m)
+	b.crashWithKey(m)
 	b.ready(m)
+	b.noCores(m)
+	b.noLeak(m, "after a crash with the key in use")
 	b.sh(m, "echo order 1 >/srv/data/order && sync")
 	set := b.lab.EC2.Volume(v[0].ID).Tags[ebs.TagSet]
 	for _, v := range v {
@@ -50,9 +59,19 @@ func TestTags(t *testing.T) {
 		tags := map[string]string{ebs.TagSet: "orders/1", ebs.TagCount: "2", ebs.TagRole: b.lab.EC2.Volume(v.ID).Tags[ebs.TagRole]}
 		must(b, second(b.lab.Snapshot(v, tags)))
 	}
-	b.soonReady(m, "up", "data")
+	b.lab.AWS.SetFault(denied)
+	b.soonSays(m, lockedByKMS, "up", "data")
+	b.granted(m)
+	b.waitSentence(m, "READY data: ")
+	b.ready(m)
 	if got := b.sh(m, "cat /srv/data/order"); got != "order 1" {
 		b.Errorf("after down and up: %q", got)
+	}
+
+	must(b, m.Reboot(b.ctx))
+	b.ready(m)
+	if got := b.sh(m, "cat /srv/data/order"); got != "order 1" {
+		b.Errorf("after a reboot: %q", got)
 	}
 
 	b.sh(m, "echo order 2 >/srv/data/order && bootswain down data --ec2")
@@ -73,10 +92,17 @@ func TestTags(t *testing.T) {
 // until everything is as asked for.
 func (b *bench) soonReady(m *lab.Machine, command ...string) {
 	b.Helper()
+	b.soonSays(m, "READY data: ", command...)
+	b.ready(m)
+}
+
+// soonSays runs a command that EC2 may take some seconds to finish, and waits
+// until status shows a text.
+func (b *bench) soonSays(m *lab.Machine, text string, command ...string) {
+	b.Helper()
 	out, err := m.Run(b.ctx, "bootswain", command...)
 	if err != nil || out.Code != 0 && out.Code != 4 {
 		b.Errorf("%v: %+v, %v", command, out, err)
 	}
-	b.waitSentence(m, "READY data: ")
-	b.ready(m)
+	b.waitSentence(m, text)
 }
