@@ -98,7 +98,7 @@ func (s *Server) key(name string) (*key, error) {
 type decryptRequest struct {
 	CiphertextBlob    []byte
 	EncryptionContext map[string]string
-	KeyId             string //nolint:revive // as KMS spells it
+	KeyId             string
 }
 
 func (s *Server) decrypt(in decryptRequest) (any, error) {
@@ -135,7 +135,7 @@ func (s *Server) decrypt(in decryptRequest) (any, error) {
 }
 
 type generateRequest struct {
-	KeyId             string //nolint:revive // as KMS spells it
+	KeyId             string
 	NumberOfBytes     int
 	EncryptionContext map[string]string
 }
@@ -153,7 +153,7 @@ func (s *Server) generateDataKey(in generateRequest) (any, error) {
 	return map[string]any{"KeyId": s.arn("kms", "key/"+k.id), "CiphertextBlob": k.encrypt(in.EncryptionContext, plaintext)}, nil
 }
 
-func (s *Server) describeKey(in struct{ KeyId string }) (any, error) { //nolint:revive // as KMS spells it
+func (s *Server) describeKey(in struct{ KeyId string }) (any, error) {
 	k, err := s.key(in.KeyId)
 	if err != nil {
 		return nil, err

@@ -45,7 +45,7 @@ func (s *Server) secret(id string) (*secret, error) {
 	return nil, failure("ResourceNotFoundException", "Secrets Manager can't find the specified secret.")
 }
 
-func (s *Server) getSecretValue(in struct{ SecretId, VersionId string }) (any, error) { //nolint:revive // as the service spells it
+func (s *Server) getSecretValue(in struct{ SecretId, VersionId string }) (any, error) {
 	found, err := s.secret(in.SecretId)
 	if err != nil {
 		return nil, err
@@ -56,7 +56,7 @@ func (s *Server) getSecretValue(in struct{ SecretId, VersionId string }) (any, e
 	return found, nil
 }
 
-func (s *Server) deleteSecret(in struct{ SecretId string }) (any, error) { //nolint:revive // as the service spells it
+func (s *Server) deleteSecret(in struct{ SecretId string }) (any, error) {
 	found, err := s.secret(in.SecretId)
 	if err != nil {
 		return nil, err
