@@ -3,18 +3,21 @@ package agent
 import (
 	"context"
 	"errors"
-	"slices"
 	"time"
 
 	"bootswain/account"
 )
 
-// accessPatience is how long the people wait for the metadata service before
-// the boot goes on without them; the daemon keeps asking.
-const accessPatience = 20 * time.Second
+const (
+	// accessPatience is how long the people wait for the metadata service before
+	// the boot goes on without them; the daemon keeps asking.
+	accessPatience = 20 * time.Second
 
-// Access lets the people of the launch data in. It touches no disk and does
-// not wait for any.
+	usersTimer = "bootswain-users.timer"
+)
+
+// Access lets the people of the launch data in, and then those of the list that
+// it may point to. It touches no disk and does not wait for any.
 func (a *Agent) Access(ctx context.Context) error {
 	sshd := a.setUpSSHD(ctx)
 	patience, cancel := context.WithTimeout(ctx, accessPatience)
@@ -25,24 +28,22 @@ func (a *Agent) Access(ctx context.Context) error {
 	}
 	o := read(data)
 	err = errors.Join(a.admit(ctx, o), sshd)
-	a.sayLogin(a.names(o))
 	if o.trouble != nil {
 		err = errors.Join(o.trouble, err)
 	}
+	err = errors.Join(err, a.syncUsers(ctx, o))
+	a.sayLogin(a.people(o).names(a.config.DefaultUser))
 	return err
 }
 
-// names are those who may log in, the owner of the key pair first.
-func (a *Agent) names(o orders) (names []string) {
-	if len(o.data.PublicKeys) > 0 {
-		names = append(names, a.config.DefaultUser)
+// people are whom o and the list that was read last let in.
+func (a *Agent) people(o orders) people {
+	now := time.Now()
+	var r roster
+	if o.spec.UsersFrom != nil {
+		r = loadRoster(usersFile, o, now)
 	}
-	for _, u := range o.spec.Users {
-		if !slices.Contains(names, u.Name) {
-			names = append(names, u.Name)
-		}
-	}
-	return names
+	return whoMay(o, r, now)
 }
 
 // admit creates the users of o and installs their keys and the EC2 key pair.
@@ -50,16 +51,20 @@ func (a *Agent) names(o orders) (names []string) {
 // over a typing error. The lock is not that of the volumes: people never wait
 // for storage.
 func (a *Agent) admit(ctx context.Context, o orders) error {
-	people := lock{path: peopleLockFile, who: a.who}
-	release, err := people.take(ctx, nil)
+	l := lock{path: peopleLockFile, who: a.who}
+	release, err := l.take(ctx, nil)
 	if err != nil {
 		return err
 	}
 	defer release()
-	host := account.Host{Run: a.run, Root: "/", Keep: o.trouble != nil}
-	changes, err := account.Apply(ctx, host, o.spec.Users, o.data.PublicKeys, a.config.DefaultUser)
+	p := a.people(o)
+	host := account.Host{Run: a.run, Root: "/", Keep: p.keep, End: p.end}
+	changes, err := account.Apply(ctx, host, p.users, p.keyPair, a.config.DefaultUser)
 	for _, c := range changes {
 		a.say("%s", c)
 	}
-	return err
+	if o.spec.UsersFrom == nil {
+		return errors.Join(err, a.units.Stop(ctx, usersTimer))
+	}
+	return errors.Join(err, a.units.Repeat(ctx, usersTimer, o.spec.UsersFrom.Every))
 }

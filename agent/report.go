@@ -31,7 +31,7 @@ func (b *board) publish(r health.Report) error {
 }
 
 // sameNews compares two reports without the times at which things were looked
-// at.
+// at, and without measurements.
 func sameNews(a, b health.Report) bool {
 	timeless := func(r health.Report) health.Report {
 		r.Time = time.Time{}
@@ -39,6 +39,7 @@ func sameNews(a, b health.Report) bool {
 		for i := range r.Checks {
 			r.Checks[i].Time = time.Time{}
 			r.Checks[i].Since = time.Time{}
+			r.Checks[i].Value = nil
 		}
 		return r
 	}
@@ -61,6 +62,9 @@ func (d *daemon) report() health.Report {
 	}
 	if d.asked {
 		r.Checks = append(r.Checks, health.CheckOf("users", d.usersSentence(), now))
+		if from := d.orders.spec.UsersFrom; from != nil {
+			r.Checks = append(r.Checks, loadRoster(usersFile, d.orders, now).check(from, now))
+		}
 	}
 	for _, name := range d.order {
 		v := d.views[name]
@@ -123,7 +127,7 @@ func (d *daemon) usersSentence() *situation.Situation {
 			Next: "correct the entry; the others are in place",
 		}
 	}
-	names := d.names(d.orders)
+	names := d.people(d.orders).names(d.config.DefaultUser)
 	text := "nobody is named; who could log in before still can."
 	if len(names) > 0 {
 		text = strings.Join(names, ", ") + " can log in."

@@ -448,12 +448,12 @@ func TestParseKeyExpiry(t *testing.T) {
 
 func TestParseDuration(t *testing.T) {
 	for text, want := range map[string]time.Duration{"5m": 5 * time.Minute, "1w": 168 * time.Hour, "3d": 72 * time.Hour, "1w2d3h30m": 219*time.Hour + 30*time.Minute, "1.5h": 90 * time.Minute} {
-		if got, err := parseDuration(text); err != nil || got != want {
+		if got, err := ParseDuration(text); err != nil || got != want {
 			t.Errorf("%s: got %s, %v, want %s", text, got, err, want)
 		}
 	}
 	for _, text := range []string{"", "5", "d", "1h2d", "-5m", "1d-1h", "+5m", "99999w", "9999999h", "one day"} {
-		if got, err := parseDuration(text); err == nil || err.Error() != "not a duration" {
+		if got, err := ParseDuration(text); err == nil || err.Error() != "not a duration" {
 			t.Errorf("%q: got %s, %v, want an error", text, got, err)
 		}
 	}

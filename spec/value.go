@@ -25,7 +25,7 @@ func (r *reader) duration(n *yaml.Node, path string) (time.Duration, bool) {
 	if !ok {
 		return 0, false
 	}
-	d, err := parseDuration(text)
+	d, err := ParseDuration(text)
 	if err != nil || d <= 0 || d > maxDuration {
 		r.fault(n, path, "as in 90s, 5m, 2h30m, 3d or 1w", "%s is not a duration of at most 52 weeks", show(text))
 		return 0, false
@@ -33,9 +33,9 @@ func (r *reader) duration(n *yaml.Node, path string) (time.Duration, bool) {
 	return d, true
 }
 
-// parseDuration reads a Go duration that may begin with weeks and days, of
+// ParseDuration reads a Go duration that may begin with weeks and days, of
 // seven days and 24 hours: "1w2d3h".
-func parseDuration(text string) (time.Duration, error) {
+func ParseDuration(text string) (time.Duration, error) {
 	m := longUnits.FindStringSubmatch(text)
 	if m == nil || strings.HasPrefix(m[3], "-") || strings.HasPrefix(m[3], "+") {
 		return 0, errors.New("not a duration")

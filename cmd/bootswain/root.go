@@ -72,7 +72,7 @@ func newRoot() *cobra.Command {
 	})
 	root.AddCommand(
 		applyCommand(), planCommand(), upCommand(), downCommand(), statusCommand(),
-		configCommand(), sealCommand(), unlockCommand(), keyCommand(), mysqlCommand(), imageCommand(),
+		configCommand(), usersCommand(), sealCommand(), unlockCommand(), keyCommand(), mysqlCommand(), imageCommand(),
 		giveKeyCommand(),
 		serviceCommand("access", "Let the people of the launch data in", (*agent.Agent).Access),
 		serviceCommand("daemon", "Converge, and follow what happens to the devices", (*agent.Agent).Daemon),
