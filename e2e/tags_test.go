@@ -13,7 +13,8 @@ import (
 // and whose key is in KMS: EC2, asked with the role's credentials, finds and
 // attaches them, and detaches and attaches them again when a person says so. KMS
 // denies the key at first and then grants it, and the daemon dies with the key in
-// its hands. Then new volumes are made from snapshots.
+// its hands. The role also reads the list of who may log in. Then new volumes are
+// made from snapshots.
 func TestTags(t *testing.T) {
 	b := open(t)
 	v := b.volumes(2, 160<<20)
@@ -22,7 +23,11 @@ func TestTags(t *testing.T) {
 	}
 	b.lab.AWS.SetFault(denied)
 	stanza := fmt.Sprintf("  data:\n    ebs: {tags: {set: orders}, count: 2}\n    create: if_blank\n    encryption: %s\n    mount: /srv/data\n", b.inKMS())
-	m := b.start(lab.MachineOptions{Append: noDatabase, Role: "db-prod", PublicKeys: []string{b.owner.line}, UserData: b.document(stanza, "")})
+	in, expired, list := b.listed()
+	b.lab.AWS.AddParameter("/bootswain/orders-db/users", list)
+	must(b, second(b.lab.S3(b.ctx, "access")))
+	document := func(usersFrom string) []byte { return b.document(stanza, usersFrom) }
+	m := b.start(lab.MachineOptions{Append: noDatabase, Role: "db-prod", PublicKeys: []string{b.owner.line}, UserData: document(usersFrom(""))})
 	b.waitSentence(m, lockedByKMS)
 	b.blank(v)
 	b.catchCores(m)
@@ -31,6 +36,7 @@ func TestTags(t *testing.T) {
 	b.ready(m)
 	b.noCores(m)
 	b.noLeak(m, "after a crash with the key in use")
+	b.access(m, in, expired, list, document)
 	b.sh(m, "echo order 1 >/srv/data/order && sync")
 	set := b.lab.EC2.Volume(v[0].ID).Tags[ebs.TagSet]
 	for _, v := range v {

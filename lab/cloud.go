@@ -116,6 +116,8 @@ func (m *Machine) services() http.Handler {
 		switch {
 		case r.Host != awsAddress:
 			m.IMDS.ServeHTTP(w, r)
+		case awsjson.Service(r) == "s3" && m.lab.startedS3() != nil:
+			m.lab.startedS3().ServeHTTP(w, r)
 		case awsjson.Has(awsjson.Service(r)):
 			m.lab.AWS.ServeHTTP(w, r)
 		default:

@@ -28,6 +28,7 @@ import (
 	"bootswain/lab/awsjson"
 	"bootswain/lab/ec2"
 	"bootswain/lab/nbd"
+	"bootswain/lab/s3"
 )
 
 // Options are a laboratory's. The zero value is fine.
@@ -61,6 +62,9 @@ type Lab struct {
 	machines []*Machine
 
 	snapshots map[string]snapshot
+
+	s3        *s3.Server // nil until it is started
+	s3Process *process
 }
 
 // New opens a laboratory. The first one since the host started finds out
@@ -118,6 +122,10 @@ func (l *Lab) Close() error {
 	l.mu.Unlock()
 	var errs []error
 	l.EC2.Close()
+	if l.s3 != nil {
+		l.s3.Close()
+		l.s3Process.kill()
+	}
 	for _, m := range machines {
 		errs = append(errs, m.Close())
 	}

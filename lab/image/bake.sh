@@ -29,7 +29,7 @@ rm root/usr/sbin/policy-rc.d
 
 # Where the laboratory answers for AWS.
 printf '\naws:\n  endpoints:\n' >>root/etc/bootswain/bootswain.yaml
-for service in ec2 kms secretsmanager ssm; do
+for service in ec2 kms s3 secretsmanager ssm; do
 	printf '    %s: http://169.254.169.251\n' "$service" >>root/etc/bootswain/bootswain.yaml
 done
 
