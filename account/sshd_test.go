@@ -21,12 +21,10 @@ type sshd struct {
 // Run implements run.Runner.
 func (s *sshd) Run(_ context.Context, c run.Cmd) ([]byte, error) {
 	s.ran++
-	fail := func(words string) ([]byte, error) {
-		return nil, &run.ExitError{Cmd: c.String(), Code: 255, Stderr: words}
-	}
+	fail := func(words string) error { return &run.ExitError{Cmd: c.String(), Code: 255, Stderr: words} }
 	dir := filepath.Join(s.m.root, "run/sshd")
 	if _, err := os.Stat(dir); err != nil {
-		return fail("Missing privilege separation directory: /run/sshd")
+		return nil, fail("Missing privilege separation directory: /run/sshd")
 	}
 	settings := map[string]string{}
 	files, _ := filepath.Glob(filepath.Join(s.m.root, sshdDropIns, "*.conf"))
@@ -36,7 +34,7 @@ func (s *sshd) Run(_ context.Context, c run.Cmd) ([]byte, error) {
 		for line := range strings.Lines(string(text)) {
 			name, value, _ := strings.Cut(strings.ToLower(strings.TrimSpace(line)), " ")
 			if name == "kbdinteractiveauthentication" && s.trust == "old" {
-				return fail(f + ": line 5: Bad configuration option: KbdInteractiveAuthentication\r\nterminating")
+				return nil, fail(f + ": line 5: Bad configuration option: KbdInteractiveAuthentication\r\nterminating")
 			}
 			if _, ok := settings[name]; !ok {
 				settings[name] = value
@@ -44,7 +42,7 @@ func (s *sshd) Run(_ context.Context, c run.Cmd) ([]byte, error) {
 		}
 	}
 	if s.trust == noHostKeys {
-		return fail("sshd: no hostkeys available -- exiting.")
+		return nil, fail("sshd: no hostkeys available -- exiting.")
 	}
 	var out strings.Builder
 	for name, value := range settings {

@@ -120,7 +120,7 @@ func (b *bench) access(m *lab.Machine, in []person, expired person, list string,
 	b.step("revoked: refused after %.1f s", took.Seconds())
 
 	// Weak keys are refused on both sides, and a list with one changes nothing.
-	weakKey, err := rsa.GenerateKey(rand.Reader, 1024) //nolint:gosec // that is the point
+	weakKey, err := rsa.GenerateKey(rand.Reader, 1024)
 	weak := b.with("weak", weakKey, err)
 	out, err := m.RunInput(b.ctx, []byte(weak.line), "bootswain", "users", "grant", "weak", "--key", "-", "--to", usersAddress)
 	if err != nil || out.Code == 0 || !strings.Contains(out.Stderr, "is an RSA key of 1024 bits, which is too weak") {
