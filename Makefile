@@ -23,9 +23,6 @@ test: setup check ## every test: check, real tools, whole machines
 test-aws: ## BOOTSWAIN_AWS_KEY=alias/… the suites of AWS's clients against a real account, with credentials as for Amazon's own tools
 	@BOOTSWAIN_AWS=1 go test -count=1 -v -run AWSAccount ./secret
 
-test-aws: ## BOOTSWAIN_AWS_KEY=alias/… the suites of AWS's clients against a real account, with credentials as for Amazon's own tools
-	@BOOTSWAIN_AWS=1 go test -count=1 -v -run AWSAccount ./secret
-
 check: $(LINT) ## format, vet, linter with the import table, unit tests, fuzz seeds
 	@echo "check: gofmt"; out=$$(gofmt -l .); test -z "$$out" || { echo "not formatted: $$out"; exit 1; }
 	@echo "check: go mod tidy"; go mod tidy -diff
