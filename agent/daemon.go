@@ -24,11 +24,13 @@ type daemon struct {
 	toldAt time.Time
 	notice sync.WaitGroup
 
-	asked    bool                 // the launch data was read, or is known to be none
-	orders   orders               // meaningful when asked
-	unread   *situation.Situation // why the launch data could not be read so far
-	users    error                // what went wrong with the users
-	launched time.Time            // modification time of the launch file that was followed
+	asked      bool                 // the launch data was read, or is known to be none
+	orders     orders               // meaningful when asked
+	unread     *situation.Situation // why the launch data could not be read so far
+	users      error                // what went wrong with the users
+	metadata   *situation.Situation // of the metadata service's restriction; nil: not asked for
+	restricted chan []string        // to whom it is to be restricted; capacity 1
+	launched   time.Time            // modification time of the launch file that was followed
 
 	ec2     *ebs.EC2 // nil: unknown, or there is none
 	keepers map[string]*keeper
@@ -66,6 +68,7 @@ func (a *Agent) Daemon(ctx context.Context) error {
 		Agent: a, began: time.Now(),
 		keepers: map[string]*keeper{}, stop: map[string]context.CancelFunc{}, views: map[string]view{},
 		askedAt: map[string]time.Time{}, done: map[string]chan struct{}{}, boot: bootID(),
+		restricted: make(chan []string, 1),
 	}
 	defer d.notice.Wait()
 	return d.loop(ctx, events)
@@ -87,6 +90,9 @@ func (d *daemon) loop(ctx context.Context, events <-chan ebs.Event) error {
 		}
 	}
 	d.spawn(func() { d.readOrders(ctx, post) })
+	d.spawn(func() {
+		d.restrictMetadata(ctx, d.restricted, func(s *situation.Situation) { post(func() { d.metadata = s }) })
+	})
 	for {
 		select {
 		case <-ctx.Done():

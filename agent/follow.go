@@ -53,6 +53,7 @@ func (d *daemon) follow(ctx context.Context, post func(func())) {
 		d.say("%s", d.orders.trouble)
 	}
 	d.listenAsAsked(ctx)
+	d.restrictAsAsked()
 	d.ec2 = d.cloud(ctx, d.orders.data)
 	named := map[string]bool{}
 	for _, want := range d.orders.spec.Volumes {

@@ -66,6 +66,9 @@ func (d *daemon) report() health.Report {
 			r.Checks = append(r.Checks, loadRoster(usersFile, d.orders, now).check(from, now))
 		}
 	}
+	if d.metadata != nil {
+		r.Checks = append(r.Checks, health.CheckOf("imds", d.metadata, now))
+	}
 	for _, name := range d.order {
 		v := d.views[name]
 		r.Volumes = append(r.Volumes, v.tree())

@@ -1,6 +1,8 @@
 package e2e
 
 import (
+	"context"
+	"errors"
 	"strings"
 	"testing"
 
@@ -34,6 +36,8 @@ func TestNoMetadata(t *testing.T) {
 		b.Errorf("none given is to be a warning:\n%s", checks)
 	}
 
+	b.restricted(m)
+
 	m.IMDS.SetFault(imds.Fault{Silent: true})
 	must(b, m.Reboot(b.ctx))
 	out, err = m.SSH(b.ctx, b.owner.name, b.owner.signer, "sudo -n id -u")
@@ -44,4 +48,47 @@ func TestNoMetadata(t *testing.T) {
 	if b.hash(v[0]) != blank {
 		b.Error("a disk was touched without launch data")
 	}
+}
+
+// restricted lets root alone reach the metadata service, then one more user, and
+// takes it back.
+func (b *bench) restricted(m *lab.Machine) {
+	b.Helper()
+	const ask = "curl -s -m 20 -o /dev/null http://169.254.169.254/; echo $?" // 7: could not connect
+	reached := func(by string, want bool) {
+		b.Helper()
+		out := b.sh(m, "setpriv --reuid "+by+" --clear-groups sh -c '"+ask+"'")
+		if (out == "0") != want || !want && out != "7" {
+			b.Errorf("%s asks the metadata service: curl exits with %s, want that it is reached: %v", by, out, want)
+		}
+	}
+	apply := func(document string) {
+		b.Helper()
+		must(b, m.WriteFile(b.ctx, "/root/restrict.yaml", []byte("#bootswain\nversion: 1\n"+document), 0o600))
+		b.sh(m, "bootswain apply --from /root/restrict.yaml")
+	}
+	tables := func(want bool) {
+		b.Helper()
+		must(b, lab.WaitFor(b.ctx, "the rule to come or go", func(context.Context) error {
+			if out := b.sh(m, "nft list tables"); strings.Contains(out, "inet bootswain") != want {
+				return errors.New("tables: " + out)
+			}
+			return nil
+		}))
+	}
+	reached("nobody", true)
+	apply("imds: {restrict: [root]}\n")
+	b.waitSentence(m, "READY imds: only root reach it; another user's connection was refused.")
+	reached("nobody", false)
+	reached("root", true)
+	b.sh(m, "nft flush ruleset") // as reloading a firewall does
+	tables(true)
+	apply("imds: {restrict: [root, nobody]}\n")
+	b.waitSentence(m, "READY imds: only root, nobody reach it")
+	reached("nobody", true)
+	reached("games", false)
+	apply("health: {listen: '127.0.0.1:8273'}\n")
+	tables(false)
+	reached("games", true)
+	b.step("the metadata service was for root alone, for one more, and for all again")
 }

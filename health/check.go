@@ -19,7 +19,7 @@ const (
 
 // Check is one thing that is looked at again and again.
 type Check struct {
-	Name     string    `json:"name"` // "volume:data", "mount:data", "md:data", "luks:data", "mysql", "launch-data", "users"
+	Name     string    `json:"name"` // "volume:data", "mount:data", "md:data", "luks:data", "mysql", "launch-data", "users", "imds"
 	Status   Status    `json:"status"`
 	Sentence Sentence  `json:"sentence"`
 	Time     time.Time `json:"time"`            // when it was looked at

@@ -19,9 +19,9 @@ const maxDocument = 256 << 10
 // Parse reads a bare document. The error is an *Errors with every fault.
 //
 // With faults Parse still returns what may be acted on, if the document is a
-// mapping at all: Users holds the entries that are sound as a whole, UsersFrom
-// and Health are as given where they are sound, and Volumes and MySQL are nil, so that no disk
-// is touched by a document that is not understood.
+// mapping at all: Users holds the entries that are sound as a whole, UsersFrom,
+// Health and IMDS are as given where they are sound, and Volumes and MySQL are
+// nil, so that no disk is touched by a document that is not understood.
 func Parse(doc []byte) (*Spec, error) {
 	var r reader
 	s := r.document(doc)
@@ -84,6 +84,7 @@ func (r *reader) spec(n *yaml.Node) *Spec {
 			mysql = func() { s.MySQL = r.mysql(n, path, volumes) } // volumes may stand below it
 		},
 		"health":     func(n *yaml.Node, path string) { s.Health = r.health(n, path) },
+		"imds":       func(n *yaml.Node, path string) { s.IMDS = r.imds(n, path) },
 		"role":       r.unsupported("write out what the role would add"),
 		"users_from": func(n *yaml.Node, path string) { s.UsersFrom = r.usersFrom(n, path) },
 	})

@@ -100,6 +100,7 @@ volumes:
     mount: /srv/again
 mysql: {volume: data}
 health: {listen: "0.0.0.0:8273"}
+imds: {restrict: [root, backup]}
 `
 	s, err := Parse([]byte(doc))
 	if err != nil {
@@ -127,6 +128,7 @@ health: {listen: "0.0.0.0:8273"}
 		},
 		MySQL:  &MySQL{Volume: "data"},
 		Health: Health{Listen: "0.0.0.0:8273"},
+		IMDS:   IMDS{Restrict: []string{"root", "backup"}},
 	}
 	s.Users[0].Expires = s.Users[0].Expires.UTC()
 	if !reflect.DeepEqual(s, want) {
@@ -177,6 +179,10 @@ func TestFaults(t *testing.T) {
 			"2:7: users is empty, must be a list (leave it out or fill it in)",
 			"3:9: volumes is empty, must be a mapping (leave it out or fill it in)",
 		}},
+		{"imds", "version: 1\nimds: {restrict: [app, app, A]}\n", []string{
+			`2:18: imds.restrict leaves out root, as whom bootswain reads its launch data (add root)`,
+			`2:24: imds.restrict "app" is given twice`,
+			`2:29: imds.restrict "A" cannot be a user's name (` + nameRule + `)`}},
 		{"health", "version: 1\nhealth: {listen: ':8273'}\n", []string{`2:18: health.listen ":8273" is not an IP address and port (0.0.0.0:8273 or 127.0.0.1:8273)`}},
 		{"mysql", "version: 1\nmysql: {volume: dta}\nvolumes: {data: {" + ids + ", mount: /srv/data}}\n", []string{`2:17: mysql.volume names "dta", which is not under volumes (data?)`}},
 		{"mysql empty", "version: 1\nmysql: {}\n", []string{"2:8: mysql.volume missing (the name of one of volumes)"}},

@@ -13,6 +13,13 @@ type Spec struct {
 	Volumes   []Volume   // in document order
 	MySQL     *MySQL     // nil: bootswain leaves the database alone
 	Health    Health
+	IMDS      IMDS
+}
+
+// IMDS is who may reach the instance metadata service, and with it the
+// credentials of the instance's role.
+type IMDS struct {
+	Restrict []string // users, root among them; empty: everybody
 }
 
 // User is a person who may log in.
