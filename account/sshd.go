@@ -51,7 +51,7 @@ func SSHD(ctx context.Context, h Host, rootLogin bool) (changed bool, err error)
 		}
 		changed = true
 	}
-	return changed, h.checkSSHD(ctx, rootLogin)
+	return changed, h.CheckSSHD(ctx, rootLogin)
 }
 
 // tryDropIn writes the drop-in, and puts back what was there if that is what
@@ -86,8 +86,8 @@ func (h Host) tryDropIn(ctx context.Context, path, text string) error {
 // far. It then tells nothing of its settings.
 const noHostKeys = "no hostkeys available"
 
-// checkSSHD asks sshd what it makes of all its configuration.
-func (h Host) checkSSHD(ctx context.Context, rootLogin bool) error {
+// CheckSSHD asks sshd what it makes of all its configuration.
+func (h Host) CheckSSHD(ctx context.Context, rootLogin bool) error {
 	out, err := h.sshdOutput(ctx, "-T")
 	if err != nil {
 		if strings.Contains(err.Error(), noHostKeys) {

@@ -7,6 +7,7 @@ import (
 
 	"bootswain/ebs"
 	"bootswain/lab"
+	"bootswain/lab/ec2"
 )
 
 // TestTags is a machine whose launch data knows its volumes by their tags only,
@@ -51,6 +52,8 @@ func TestTags(t *testing.T) {
 	if luks := b.sh(m, "cryptsetup luksUUID /dev/md/data"); luks != set {
 		b.Errorf("the set is tagged %q, its header is %q", set, luks)
 	}
+
+	b.examined(m)
 
 	b.step("%s", b.sh(m, "bootswain down data --ec2"))
 	for _, v := range v {
@@ -111,4 +114,33 @@ func (b *bench) soonSays(m *lab.Machine, text string, command ...string) {
 		b.Errorf("%v: %+v, %v", command, out, err)
 	}
 	b.waitSentence(m, text)
+}
+
+// examined is what doctor finds: nobody keeps the clock of a laboratory machine
+// right, and all else is well, until EC2 denies something.
+func (b *bench) examined(m *lab.Machine) {
+	b.Helper()
+	out, err := m.Run(b.ctx, "bootswain", "doctor")
+	must(b, err)
+	for _, want := range []string{
+		"READY launch data: instance metadata service gives 1 user and 1 volume.", "READY identity: this image opens what is sealed to " + baked.agent.Recipient,
+		"READY role: gives credentials.", "READY data: EC2 shows vol-", "READY data: its key can be had.", "DEGRADED clock: nothing keeps it right",
+		"READY programs: ", "READY kernel: ", "READY units: ", "READY mdadm: ", "READY sshd: ",
+	} {
+		if !strings.Contains(out.Stdout, want) {
+			b.Errorf("doctor does not say %q:\n%s", want, out.Stdout)
+		}
+	}
+	if out.Code != 1 || strings.Count(out.Stdout, "\n  next: ") != 1 {
+		b.Errorf("doctor ends with %d, want 1 and one next step:\n%s%s", out.Code, out.Stdout, out.Stderr)
+	}
+
+	b.lab.EC2.SetFault(ec2.Fault{Denied: []string{"AttachVolume"}})
+	out, err = m.Run(b.ctx, "bootswain", "doctor")
+	must(b, err)
+	if want := "WAITING data: EC2 denied AttachVolume to role db-prod (UnauthorizedOperation).\n  next: grant ec2:AttachVolume"; !strings.Contains(out.Stdout, want) {
+		b.Errorf("doctor does not say %q:\n%s", want, out.Stdout)
+	}
+	b.lab.EC2.SetFault(ec2.Fault{})
+	b.step("doctor:\n%s", out.Stdout)
 }

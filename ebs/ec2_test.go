@@ -350,3 +350,24 @@ func TestRole(t *testing.T) {
 		t.Errorf("%+v, %v", got, err)
 	}
 }
+
+// TestMay asks for rights without using them.
+func TestMay(t *testing.T) {
+	a := newAccount(t)
+	vols := a.set(1)
+	c := a.instance("i-0a", nil)
+	for denied, want := range map[string]string{
+		"":             "",
+		"AttachVolume": "WAITING EC2 denied AttachVolume to role db-prod (UnauthorizedOperation).",
+		"CreateTags":   "WAITING EC2 denied CreateTags to role db-prod (UnauthorizedOperation).",
+	} {
+		a.SetFault(labec2.Fault{Denied: []string{denied}})
+		err := c.May(t.Context(), vols[0])
+		if want == "" && err != nil || want != "" && sentence(t, err) != want {
+			t.Errorf("without %q: %v", denied, err)
+		}
+	}
+	if got := strings.Join(a.holders(vols), ""); got != "" || a.Volume(vols[0]).Tags[TagSet] != "" {
+		t.Errorf("something came of it: attached to %q, tags %v", got, a.Volume(vols[0]).Tags)
+	}
+}

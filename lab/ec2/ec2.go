@@ -133,6 +133,9 @@ func (s *Server) answer(name string, q query, who caller) (any, error) {
 	case !known || q.get("Version") != apiVersion:
 		return nil, failure(http.StatusBadRequest, "InvalidAction", fmt.Sprintf("The action %s is not valid for this web service.", name))
 	}
+	if q.get("DryRun") == "true" {
+		return nil, failure(http.StatusPreconditionFailed, "DryRunOperation", "Request would have succeeded, but DryRun flag is set.")
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return do(s, q)
