@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -47,7 +48,7 @@ func MdadmConf(root string) (path string, quiet bool, err error) {
 		// A word may be cut to three letters, and a line that begins with a space
 		// goes on with the one before it.
 		words := strings.Fields(string(line))
-		if len(words) > 0 && line[0] != ' ' && line[0] != '\t' && len(words[0]) >= 3 && strings.HasPrefix("AUTO", strings.ToUpper(words[0])) {
+		if len(words) > 0 && line[0] != ' ' && line[0] != '\t' && slices.Contains([]string{"AUT", "AUTO"}, strings.ToUpper(words[0])) {
 			return path, len(words) > 1 && words[1] == "-all", nil
 		}
 	}

@@ -1,6 +1,7 @@
 package launch
 
 import (
+	"errors"
 	"net"
 	"net/netip"
 	"os"
@@ -42,7 +43,7 @@ func TestConnectAs(t *testing.T) {
 		t.Errorf("as this user: %v", err)
 	}
 	l.Close()
-	if err := connectAs(os.Getuid(), at); err != unix.ECONNREFUSED || !(Try{Err: err}).Refused() {
+	if err := connectAs(os.Getuid(), at); !errors.Is(err, unix.ECONNREFUSED) || !(Try{Err: err}).Refused() {
 		t.Errorf("where nobody listens: %v", err)
 	}
 	if (Try{Err: unix.ETIMEDOUT}).Refused() || (Try{}).Refused() {
@@ -50,7 +51,7 @@ func TestConnectAs(t *testing.T) {
 	}
 	const other = 65534
 	switch err := connectAs(other, at); {
-	case os.Getuid() == 0 && err != unix.ECONNREFUSED:
+	case os.Getuid() == 0 && !errors.Is(err, unix.ECONNREFUSED):
 		t.Errorf("as another user: %v", err)
 	case os.Getuid() != 0 && (err == nil || !strings.Contains(err.Error(), "cannot act for the user")):
 		t.Errorf("as another user, without the right to: %v", err)
