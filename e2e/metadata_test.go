@@ -48,6 +48,37 @@ func TestNoMetadata(t *testing.T) {
 	if b.hash(v[0]) != blank {
 		b.Error("a disk was touched without launch data")
 	}
+
+	m.IMDS.SetFault(imds.Fault{})
+	b.anew(m)
+}
+
+// anew makes a machine that was at work ready to become an image, and then boots
+// it: it is another machine, which the same key pair's owner can log in to.
+func (b *bench) anew(m *lab.Machine) {
+	b.Helper()
+	b.sh(m, "echo 'mysql -psecret' >/root/.bash_history")
+	self := func() string { return b.sh(m, "cat /etc/machine-id /etc/ssh/ssh_host_ed25519_key.pub") }
+	before := self()
+	check, err := m.Run(b.ctx, "bootswain", "image", "check")
+	must(b, err)
+	for _, want := range []string{"/root/.bash_history: ", "/etc/ssh/ssh_host_ed25519_key: ", "/etc/machine-id:1: ", "/etc/bootswain/keys/admin:1: SSH key"} {
+		if check.Code != 1 || !strings.Contains(check.Stdout, want) {
+			b.Errorf("image check of a machine at work: %d, want 1 and %s:\n%s%s", check.Code, want, check.Stdout, check.Stderr)
+		}
+	}
+	b.step("%s", b.sh(m, "bootswain image prepare && bootswain image check"))
+	if again := b.sh(m, "bootswain image prepare"); strings.Contains(again, "/etc/") {
+		b.Errorf("a second time: %s", again)
+	}
+	must(b, m.Reboot(b.ctx))
+	out, err := m.SSH(b.ctx, b.owner.name, b.owner.signer, "sudo -n id -u")
+	if err != nil || strings.TrimSpace(out.Stdout) != "0" {
+		b.Errorf("the key pair's owner, in a new machine: %+v, %v", out, err)
+	}
+	if after := self(); after == before || !strings.Contains(after, "ssh-ed25519") {
+		b.Errorf("after its first boot as another machine it is %s, was %s", after, before)
+	}
 }
 
 // restricted lets root alone reach the metadata service, then one more user, and
