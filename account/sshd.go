@@ -140,6 +140,9 @@ func (h Host) sshdOutput(ctx context.Context, flag string) ([]byte, error) {
 			}
 			continue
 		}
+		if strings.Contains(words, noHostKeys) { // after a line for each
+			words = noHostKeys
+		}
 		words, _, _ = strings.Cut(words, "\n")
 		return nil, fmt.Errorf("sshd %s: %s", flag, words)
 	}

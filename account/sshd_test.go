@@ -42,7 +42,7 @@ func (s *sshd) Run(_ context.Context, c run.Cmd) ([]byte, error) {
 		}
 	}
 	if s.trust == noHostKeys {
-		return nil, fail("sshd: no hostkeys available -- exiting.")
+		return nil, fail("Unable to load host key: /etc/ssh/ssh_host_ed25519_key\r\nsshd: no hostkeys available -- exiting.\r\n")
 	}
 	var out strings.Builder
 	for name, value := range settings {

@@ -81,10 +81,10 @@ type people struct {
 }
 
 // whoMay says whom orders and list let in. The list's entries count instead of
-// the launch data's of the same name, and one that expired counts as somebody
+// the launch data's of the same name. Whose entry has expired counts as somebody
 // who is not named at all, so that sessions end with it too.
 func whoMay(o orders, r roster, now time.Time) people {
-	p := people{users: o.spec.Users, keyPair: o.data.PublicKeys, keep: o.trouble != nil}
+	p := people{users: current(o.spec.Users, now), keyPair: o.data.PublicKeys, keep: o.trouble != nil}
 	from := o.spec.UsersFrom
 	if from == nil {
 		return p
@@ -104,15 +104,16 @@ func whoMay(o orders, r roster, now time.Time) people {
 		p.keep = true
 		return p
 	}
-	p.users = slices.DeleteFunc(slices.Clone(p.users), func(u spec.User) bool {
+	p.users = slices.DeleteFunc(p.users, func(u spec.User) bool {
 		return slices.ContainsFunc(listed, func(l spec.User) bool { return l.Name == u.Name })
 	})
-	for _, u := range listed {
-		if u.Expires.IsZero() || u.Expires.After(now) {
-			p.users = append(p.users, u)
-		}
-	}
+	p.users = append(p.users, current(listed, now)...)
 	return p
+}
+
+// current returns the users without those who have expired.
+func current(users []spec.User, now time.Time) []spec.User {
+	return slices.DeleteFunc(slices.Clone(users), func(u spec.User) bool { return !u.Expires.IsZero() && !u.Expires.After(now) })
 }
 
 // names are those who may log in, the default user first if a key of nobody

@@ -22,7 +22,7 @@ var noon = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
 func listing(from spec.UsersFrom, doc string, age time.Duration) (orders, roster) {
 	from.Address, from.Every = "ssm:/users", 5*time.Minute
 	o := orders{data: launch.Data{PublicKeys: []string{"pair"}, InstanceID: "i-1"}, spec: &spec.Spec{
-		Users: []spec.User{{Name: "ops"}, {Name: "dba", Sudo: []string{"ALL=ALL"}}}, UsersFrom: &from}}
+		Users: []spec.User{{Name: "gone", Expires: noon}, {Name: "ops"}, {Name: "dba", Sudo: []string{"ALL=ALL"}}}, UsersFrom: &from}}
 	r := roster{Address: from.Address, Instance: "i-1", Since: noon.Add(-age), Read: noon.Add(-age), Tried: noon, Document: []byte(doc)}
 	if doc == "" {
 		r.Read = time.Time{}
