@@ -52,7 +52,7 @@ const defaultUserSudo = "ALL=(ALL) NOPASSWD:ALL"
 // the others; the errors are joined, and each names its user.
 func Apply(ctx context.Context, h Host, users []spec.User, keyPair []string, defaultUser string) ([]string, error) {
 	everybody := withDefault(users, keyPair, defaultUser)
-	c := changer{Host: h}
+	c := changer{Host: h, accepted: map[string]bool{}}
 	if !h.Keep {
 		c.revoke(ctx, everybody)
 	}
@@ -100,8 +100,9 @@ func unite(a, b []string) []string {
 // changer carries Apply out and notes what it changed.
 type changer struct {
 	Host
-	changes []string
-	errs    []error
+	changes  []string
+	errs     []error
+	accepted map[string]bool // sudo rules that visudo takes
 }
 
 func (c *changer) changed(name, format string, args ...any) {

@@ -37,8 +37,13 @@ func (a *Agent) sayLogin(names []string) {
 		return
 	}
 	line := "log in: ssh " + names[0] + "@" + address()
-	if len(names) > 1 {
-		line += " (or " + strings.Join(names[1:], ", ") + ")"
+	if others := names[1:]; len(others) > 0 {
+		const shown = 4
+		line += " (or " + strings.Join(others[:min(shown, len(others))], ", ")
+		if more := len(others) - shown; more > 0 {
+			line += fmt.Sprintf(" and %d more", more)
+		}
+		line += ")"
 	}
 	a.say("%s", line)
 	for _, key := range hostKeys("/etc/ssh") {
