@@ -35,6 +35,7 @@ func (a *Agent) Doctor(ctx context.Context, asJSON bool) error {
 	found = append(found, a.examineIdentity(o.spec))
 	found = append(found, a.examineCloud(ctx, o)...)
 	found = append(found, a.examineKeys(ctx, o.spec)...)
+	found = append(found, examineUsers(ctx, o)...)
 	found = append(found, clockWord(unix.Adjtimex(&unix.Timex{})))
 	found = append(found, m.fitness(ctx, o.spec, a.config.SSH.RootLogin)...)
 	if err := a.tell(found, asJSON); err != nil {

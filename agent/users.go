@@ -68,6 +68,19 @@ func fetchUsers(ctx context.Context, region, address string) ([]byte, error) {
 	return d.Data, err
 }
 
+// examineUsers tries to read the list that the launch data points to.
+func examineUsers(ctx context.Context, o orders) []*situation.Situation {
+	from := o.spec.UsersFrom
+	if from == nil {
+		return nil
+	}
+	s := &situation.Situation{Word: situation.Ready, Subject: "users_from", Text: from.Address + " can be read."}
+	if _, err := fetchUsers(ctx, o.data.Region, from.Address); err != nil {
+		s.Word, s.Text, s.Next = situation.Waiting, from.Address+": "+strings.TrimSuffix(err.Error(), ".")+".", next(err)
+	}
+	return []*situation.Situation{s}
+}
+
 func next(err error) string {
 	if f := cloud.Of(err); f != nil {
 		return f.Next()
