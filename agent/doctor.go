@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -110,12 +111,9 @@ func (a *Agent) examineIdentity(want *spec.Spec) *situation.Situation {
 
 // needsIdentity tells whether a volume's key is sealed.
 func needsIdentity(want *spec.Spec) bool {
-	for _, v := range want.Volumes {
-		if len(v.Encryption.Sealed) > 0 {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(want.Volumes, func(v spec.Volume) bool {
+		return slices.ContainsFunc(v.Encryption.Sources, func(k spec.KeySource) bool { return len(k.Sealed) > 0 })
+	})
 }
 
 // examineCloud asks AWS for what the volumes need of it: credentials, the
@@ -165,24 +163,36 @@ func (a *Agent) examineVolume(ctx context.Context, c *ebs.EC2, want spec.Volume)
 	return unfit(want.Name, "", "%v.", err)
 }
 
-// examineKeys gets every key that the launch data says where to get, and forgets
-// it at once.
+// examineKeys gets every key from everywhere that the launch data names, and
+// forgets it at once.
 func (a *Agent) examineKeys(ctx context.Context, want *spec.Spec) (found []*situation.Situation) {
 	for _, v := range want.Volumes {
-		if len(v.Encryption.Sealed) == 0 {
+		if len(v.Encryption.Sources) == 0 {
 			continue // in its own header, or none
 		}
-		asking, cancel := context.WithTimeout(ctx, doctorPatience)
-		key, err := a.storage.Keys.Unseal(asking, v.Encryption.Sealed)
-		cancel()
-		s := fit(v.Name, "its key can be had.")
-		if err != nil {
-			if s = situation.Of(subject(err, v.Name)); s == nil {
-				s = unfit(v.Name, "", "its key cannot be had: %v.", err)
+		sources := secret.Sources(v.Encryption.Sealed)
+		for i, said := range sources {
+			s := a.examineKey(ctx, v.Name, said)
+			if len(sources) > 1 {
+				s.Text = fmt.Sprintf("source %d of %d: %s", i+1, len(sources), s.Text)
 			}
+			found = append(found, s)
 		}
-		key.Destroy()
-		found = append(found, s)
 	}
 	return found
+}
+
+func (a *Agent) examineKey(ctx context.Context, volume string, said []byte) *situation.Situation {
+	key, err := a.storage.Keys.Unseal(ctx, said)
+	defer key.Destroy()
+	switch s := situation.Of(subject(err, volume)); {
+	case err == nil:
+		return fit(volume, "its key can be had.")
+	case errors.Is(err, secret.ErrBrought):
+		return fit(volume, "its key is brought from outside; nothing to try.")
+	case s != nil:
+		return s
+	default:
+		return unfit(volume, "", "%v.", err)
+	}
 }

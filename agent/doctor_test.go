@@ -1,0 +1,55 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+
+	"bootswain/internal/situation"
+	"bootswain/secret"
+	"bootswain/spec"
+	"bootswain/volume"
+)
+
+// vault has the keys of sources by a word in them.
+type vault map[string]error
+
+func (v vault) Unseal(_ context.Context, said []byte) (*secret.Key, error) {
+	for word, err := range v {
+		if strings.Contains(string(said), word) {
+			if err != nil {
+				return nil, err
+			}
+			return secret.Random(), nil
+		}
+	}
+	return nil, errors.New("asked for something else")
+}
+
+func TestExamineKeys(t *testing.T) {
+	denied := &situation.Situation{Word: situation.Locked, Subject: "key", Text: "KMS denied Decrypt.", Next: "grant it"}
+	brought := &situation.Situation{Word: situation.Locked, Subject: "key", Text: "brought", Cause: secret.ErrBrought}
+	a := &Agent{storage: &volume.Host{Keys: vault{"/mine": nil, "alias/orders": denied, "unlock": brought}}}
+	one := []spec.KeySource{{}}
+	want := &spec.Spec{Volumes: []spec.Volume{
+		{Name: "header"},
+		{Name: "own", Encryption: spec.Encryption{Sources: one, Sealed: []byte(`{"ssm":{"parameter":"/mine"}}`)}},
+		{Name: "hand", Encryption: spec.Encryption{Sources: one, Sealed: []byte(`{"unlock":true}`)}},
+		{Name: "two", Encryption: spec.Encryption{Sources: []spec.KeySource{{}, {}}, Sealed: []byte(`{"kms":{"key":"alias/orders"},"fallback":[{"ssm":{"parameter":"/mine"}}]}`)}},
+	}}
+	var got []string
+	for _, s := range a.examineKeys(t.Context(), want) {
+		got = append(got, s.Error())
+	}
+	const all = `READY own: its key can be had.
+READY hand: its key is brought from outside; nothing to try.
+LOCKED two: source 1 of 2: KMS denied Decrypt.
+READY two: source 2 of 2: its key can be had.`
+	if strings.Join(got, "\n") != all {
+		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), all)
+	}
+	if needsIdentity(want) || !needsIdentity(&spec.Spec{Volumes: []spec.Volume{{Encryption: spec.Encryption{Sources: []spec.KeySource{{Sealed: []byte("x")}}}}}}) {
+		t.Error("only what is sealed needs the image's identity")
+	}
+}
