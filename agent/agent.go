@@ -42,7 +42,8 @@ type Agent struct {
 	run     run.Runner
 	units   *systemd.Manager
 	storage *volume.Host
-	who     string // as whom it takes locks
+	who     string   // as whom it takes locks
+	self    []string // starts this program with the command with-key
 }
 
 // New reads the image's configuration. It changes nothing.
@@ -59,12 +60,13 @@ func New(out io.Writer, version string) (*Agent, error) {
 		run:   run.Host{},
 		units: systemd.NewManager(),
 		who:   filepath.Base(os.Args[0]),
+		// What /proc shows is this very program, also after an upgrade.
+		self: []string{"/proc/self/exe", "with-key"},
 	}
 	a.storage = &volume.Host{
 		Run: a.run, EBS: ebs.Host{Sys: "/sys", Dev: "/dev", Xen: new(ebs.Xen)}, Proc: "/proc", Root: "/",
 		Units: mounts{a.units}, Found: new(volume.Found),
-		// What /proc shows is this very program, also after an upgrade.
-		Keys: secret.Child{Run: a.run, Name: "/proc/self/exe", Args: []string{giveKey}},
+		Keys: secret.Ring{Run: a.run}, Elsewhere: a.withKeyElsewhere,
 	}
 	return a, nil
 }

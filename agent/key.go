@@ -17,15 +17,6 @@ import (
 	"bootswain/volume"
 )
 
-// giveKey is the command that gets one key, for this program in another process.
-const giveKey = "give-key"
-
-// GiveKey gets the key from the source on standard input and writes it to
-// standard output, for secret.Child.
-func (a *Agent) GiveKey(ctx context.Context, stdin io.Reader) error {
-	return secret.Give(ctx, secret.Ring{Run: a.run}, stdin, a.out)
-}
-
 // RotateOptions say which key of a volume is replaced, and by what.
 type RotateOptions struct {
 	Name     string
@@ -109,7 +100,7 @@ func (a *Agent) Unlock(ctx context.Context, name string, recovery bool, stdin io
 		want.Create = spec.CreateNever
 	}
 	host, with := *a.storage, *a
-	host.Keys, with.storage = brought{key}, &host
+	host.Keys, host.Elsewhere, with.storage = brought{key}, nil, &host
 	err = with.applyVolume(ctx, asked, want, mysql)
 	if !errors.Is(err, luks.ErrWrongKey) {
 		return err

@@ -79,12 +79,12 @@ func (b *bench) catchCores(m *lab.Machine) {
 	b.sh(m, "mkdir -p /var/crash && echo /var/crash/%e.%p >/proc/sys/kernel/core_pattern && cd /tmp && { sh -c 'ulimit -c unlimited; kill -SEGV $$'; ls /var/crash/sh.*; rm /var/crash/*; } 2>&1")
 }
 
-// crashWithKey has the daemon end as by an error of its own while it makes the
-// volume, for which it holds the key.
+// crashWithKey has the daemon, and the process that gets the key for it, end as by
+// errors of their own while the volume is made.
 func (b *bench) crashWithKey(m *lab.Machine) {
 	b.Helper()
 	pid := b.sh(m, "systemctl show -P MainPID bootswain")
-	b.sh(m, "kill -ABRT "+pid)
+	b.sh(m, "for i in $(seq 1000); do child=$(pgrep -f 'with-ke[y]') && break; sleep 0.05; done; kill -SEGV $child; kill -ABRT "+pid)
 	must(b, lab.WaitFor(b.ctx, "another daemon", func(ctx context.Context) error {
 		out, err := m.Run(ctx, "systemctl", "show", "-P", "MainPID", "bootswain")
 		if now := strings.TrimSpace(out.Stdout); err == nil && (now == pid || now == "0") {
@@ -95,7 +95,7 @@ func (b *bench) crashWithKey(m *lab.Machine) {
 	if words := b.sh(m, "journalctl -b -u bootswain --no-pager -g SIGABRT | tail -1"); !strings.Contains(words, "SIGABRT: abort") {
 		b.Errorf("the journal has no trace of the crash: %q", words)
 	}
-	b.step("the daemon crashed with the key in use, and was started again")
+	b.step("the daemon and its child crashed with the key in use; the daemon was started again")
 }
 
 // noCores makes sure that the crash left no core dump.

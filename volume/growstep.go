@@ -83,7 +83,7 @@ func (g *growMapping) Apply(ctx context.Context) error {
 		return err
 	}
 	if !m.Plain() {
-		return g.unlock(ctx, func(k []byte) error { return luks.Resize(ctx, g.host().Run, m.Name, k) })
+		return g.unlock(ctx, Deed{Kind: DeedResize, Mapping: m.Name})
 	}
 	kernel, path, err := g.target()
 	if err != nil {

@@ -23,7 +23,7 @@ type unseal struct {
 func (u *unseal) String() string { return "unseal the key of " + u.s.Name }
 
 func (u *unseal) Apply(ctx context.Context) error {
-	_, err := u.s.w.key(ctx, u.sealed)
+	_, err := u.with(ctx, u.sealed, Deed{Kind: DeedGet})
 	return err
 }
 
@@ -53,12 +53,9 @@ func (f *formatLUKS) Apply(ctx context.Context) error {
 	if err := f.unready(path); err != nil {
 		return err
 	}
-	key, err := f.key(ctx, f.sealed)
-	if err != nil {
-		return err
-	}
 	o := luks.FormatOptions{UUID: f.s.uuid(kindHeader), Label: f.s.Name, SectorSize: f.s.w.sectorSize(kernel)}
-	return key.Use(func(k []byte) error { return luks.Format(ctx, f.host().Run, path, o, k) })
+	_, err = f.with(ctx, f.sealed, Deed{Kind: DeedFormat, Device: path, Format: o})
+	return err
 }
 
 // putToken writes down what the set is and that it is being made.
@@ -125,8 +122,7 @@ func (o *open) Apply(ctx context.Context) error {
 	if _, err := o.mappingOn(kernel, path); err == nil {
 		return nil
 	}
-	err = o.unlock(ctx, func(k []byte) error { return luks.Open(ctx, o.host().Run, path, mappingName(o.s.Name), k) })
-	if err != nil {
+	if err := o.unlock(ctx, Deed{Kind: DeedOpen, Device: path, Mapping: mappingName(o.s.Name)}); err != nil {
 		return err
 	}
 	_, err = o.mappingOn(kernel, path)
@@ -134,7 +130,7 @@ func (o *open) Apply(ctx context.Context) error {
 }
 
 // unlock does something that takes a key with the first one that fits.
-func (o *open) unlock(ctx context.Context, do func(key []byte) error) error {
+func (o *open) unlock(ctx context.Context, d Deed) error {
 	var locked []refusal
 	tried := map[string]bool{"": o.s.Mode == spec.EncryptionSealed} // no source is no key
 	try := func(whose string, sources [][]byte) (done bool, err error) {
@@ -143,7 +139,7 @@ func (o *open) unlock(ctx context.Context, do func(key []byte) error) error {
 				continue
 			}
 			tried[string(source)] = true
-			s, err := o.try(ctx, source, do)
+			s, err := o.try(ctx, source, d)
 			if err != nil || s == nil {
 				return true, err
 			}
@@ -172,16 +168,12 @@ func (o *open) unlock(ctx context.Context, do func(key []byte) error) error {
 
 // try does it with one key. A key that cannot be had or does not fit is a
 // situation, anything else an error.
-func (o *open) try(ctx context.Context, sealed []byte, do func(key []byte) error) (*situation.Situation, error) {
-	key, err := o.key(ctx, sealed)
+func (o *open) try(ctx context.Context, source []byte, d Deed) (*situation.Situation, error) {
+	_, err := o.with(ctx, source, d)
 	if s := situation.Of(err); s != nil {
 		own := *s
 		return &own, nil
 	}
-	if err != nil {
-		return nil, err
-	}
-	err = key.Use(do)
 	if errors.Is(err, luks.ErrWrongKey) {
 		return &situation.Situation{Word: situation.Locked, Text: luks.ErrWrongKey.Error() + ". Data untouched.",
 			Next: "give the key that it was made with", Cause: err}, nil
@@ -208,15 +200,6 @@ func join(all []refusal) *situation.Situation {
 	}
 	first.Text = strings.Join(texts, "; ") + ". Data untouched."
 	return &first
-}
-
-// key returns the key that a ciphertext holds, or of what is made anew with
-// each boot the one that this process made for it.
-func (a at) key(ctx context.Context, sealed []byte) (*secret.Key, error) {
-	if a.s.Mode == spec.EncryptionEphemeral {
-		return a.s.w.ephemeral(), nil
-	}
-	return a.s.w.key(ctx, sealed)
 }
 
 // closeMapping ends the mapping of an unfinished set, so that it can be made

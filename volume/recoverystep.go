@@ -2,7 +2,6 @@ package volume
 
 import (
 	"context"
-	"fmt"
 
 	"bootswain/luks"
 	"bootswain/secret"
@@ -43,37 +42,12 @@ func (a *addRecovery) Apply(ctx context.Context) error {
 	if err := a.unready(path); err != nil {
 		return err
 	}
-	key, err := a.s.w.key(ctx, a.sealed)
+	sealed, err := a.with(ctx, a.sealed, Deed{Kind: DeedRecovery, Device: path, To: a.to})
 	if err != nil {
-		return err
-	}
-	fresh := secret.Random()
-	defer fresh.Destroy()
-	sealed, err := secret.Seal([]string{a.to}, fresh)
-	if err != nil {
-		return err
-	}
-	if err := a.s.w.addKey(ctx, path, recoverySlot, key, fresh); err != nil {
 		return err
 	}
 	a.s.w.recovery = &luks.Recovery{Keyslot: recoverySlot, To: secret.ShortRecipient(a.to), Sealed: sealed}
 	return nil
-}
-
-// addKey fills a keyslot and makes sure that the new key opens it.
-func (w *work) addKey(ctx context.Context, path string, keyslot int, key, added *secret.Key) error {
-	return key.Use(func(k []byte) error {
-		return added.Use(func(fresh []byte) error {
-			if err := luks.AddKey(ctx, w.host.Run, path, keyslot, k, fresh); err != nil {
-				return err
-			}
-			opens, err := luks.Keyslot(path, fresh)
-			if err == nil && opens != keyslot {
-				err = fmt.Errorf("the key that went into keyslot %d opens keyslot %d", keyslot, opens)
-			}
-			return err
-		})
-	})
 }
 
 // hasRecovery tells whether the launch data asks for a recovery key.

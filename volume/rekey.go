@@ -258,7 +258,7 @@ func (r *rekey) add(ctx context.Context, key, fresh *secret.Key) (at int, err er
 		return -1, err
 	}
 	return at, r.write(fmt.Sprintf("add the new key to %s in keyslot %d, and see that it opens", r.s.Name, at), func(path string) error {
-		return r.s.w.addKey(ctx, path, at, key, fresh)
+		return addKey(ctx, r.host().Run, path, at, key, fresh)
 	})
 }
 

@@ -32,6 +32,10 @@ type Host struct {
 	Proc  string // "/proc"
 	Root  string // "/": where mount points are
 
+	// Elsewhere does what takes a key in another process, with the key from one of
+	// secret.Sources, as Deed.With does here; nil does it in this one, with Keys.
+	Elsewhere func(ctx context.Context, source []byte, d Deed) (recovery []byte, err error)
+
 	// Immutable keeps anybody from writing into a bare mount point, or ends
 	// that; nil means filesystem.SetImmutable.
 	Immutable func(dir string, on bool) error

@@ -76,16 +76,16 @@ offline identity that it is sealed to: age -d -i IDENTITY.`, (*agent.Agent).Reco
 	return c
 }
 
-// giveKeyCommand is what this program runs as another process, and nobody else.
-func giveKeyCommand() *cobra.Command {
+// withKeyCommand is what this program runs as another process, and nobody else.
+func withKeyCommand() *cobra.Command {
 	return &cobra.Command{
-		Use: "give-key", Short: "Get one key for the process that asked", Hidden: true, Args: usage(cobra.NoArgs),
+		Use: "with-key", Short: "Get a key and do something with it for the process that asked", Hidden: true, Args: usage(cobra.NoArgs),
 		RunE: func(c *cobra.Command, _ []string) error {
 			a, err := newAgent(c)
 			if err != nil {
 				return err
 			}
-			return a.GiveKey(c.Context(), c.InOrStdin())
+			return a.WithKey(c.Context(), c.InOrStdin())
 		},
 	}
 }

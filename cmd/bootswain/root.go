@@ -73,7 +73,7 @@ func newRoot() *cobra.Command {
 	root.AddCommand(
 		applyCommand(), planCommand(), upCommand(), downCommand(), statusCommand(),
 		configCommand(), usersCommand(), sealCommand(), unlockCommand(), keyCommand(), mysqlCommand(), imageCommand(),
-		doctorCommand(), giveKeyCommand(),
+		doctorCommand(), withKeyCommand(),
 		serviceCommand("access", "Let the people of the launch data in", (*agent.Agent).Access),
 		serviceCommand("daemon", "Converge, and follow what happens to the devices", (*agent.Agent).Daemon),
 		serviceCommand("hold-stop", "Close and stop every volume at shutdown", (*agent.Agent).HoldStop),

@@ -74,12 +74,16 @@ func ExitCode(err error) int {
 }
 
 // Host runs commands on this machine.
-type Host struct{}
+type Host struct {
+	// InGroup leaves programs in this process's own group, so that who ends that
+	// with all in its group ends them too.
+	InGroup bool
+}
 
 // Run implements Runner. When ctx or the time limit ends, the program and all
 // that it started in its process group are killed; one that even then does not
 // end, because the kernel waits for a device in its name, is left behind.
-func (Host) Run(ctx context.Context, c Cmd) ([]byte, error) {
+func (h Host) Run(ctx context.Context, c Cmd) ([]byte, error) {
 	limit := c.Timeout
 	if limit == 0 {
 		limit = DefaultTimeout
@@ -92,8 +96,10 @@ func (Host) Run(ctx context.Context, c Cmd) ([]byte, error) {
 	var stdout, stderr bytes.Buffer
 	stdout.Grow(secretOutput)
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
+	if !h.InGroup { // else the program alone is killed
+		cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+		cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
+	}
 	cmd.WaitDelay = time.Second
 	ended := make(chan error, 1)
 	go func() { ended <- cmd.Run() }()
