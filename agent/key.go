@@ -49,7 +49,7 @@ func (a *Agent) RotateKey(ctx context.Context, o RotateOptions, stdin io.Reader)
 		case o.Recovery:
 			a.say("%s: it has a new recovery key. To print it, sealed: bootswain key recovery %s", o.Name, o.Name)
 		default:
-			a.say("%s: it has a new key, which it holds itself; give it as volumes.%s.encryption.sealed in the launch data too.\nHeaders backed up before still open with the old key.", o.Name, o.Name)
+			a.say("%s: it has a new key, and says itself where that is; give it as volumes.%s.encryption in the launch data too.\nHeaders backed up before still open with the old key.", o.Name, o.Name)
 		}
 		return nil
 	})
@@ -72,7 +72,7 @@ func newKey(o RotateOptions, given spec.Encryption, stdin io.Reader) (n volume.N
 		}
 	default:
 		if n.Sealed = given.Sealed; len(n.Sealed) == 0 {
-			err = errors.New("which key? the launch data seals none: --sealed FILE, as bootswain seal prints it")
+			err = errors.New("which key? the launch data names none: --sealed FILE, as bootswain seal or key new prints it")
 		}
 	}
 	if err == nil && o.WithKey {
@@ -94,9 +94,7 @@ func (a *Agent) Unlock(ctx context.Context, name string, recovery bool, stdin io
 		return err
 	}
 	defer key.Destroy()
-	// What is made anew gets this key only if that is how it was to get one, and
-	// never one that can be guessed.
-	if s := want.Encryption.Sources; len(s) == 0 || !s[0].Unlock || !key.Strong() {
+	if !mayMake(want.Encryption, key) {
 		want.Create = spec.CreateNever
 	}
 	host, with := *a.storage, *a
@@ -112,6 +110,12 @@ func (a *Agent) Unlock(ctx context.Context, name string, recovery bool, stdin io
 	return &situation.Situation{Word: situation.Locked, Subject: name, Cause: err,
 		Text: "the " + what + " on standard input does not unlock it. Data untouched.",
 		Next: "bootswain key recovery " + name + " prints the ciphertext of its recovery key"}
+}
+
+// mayMake tells whether what is made anew may get a key that was brought: only if
+// that is how it was to get one, and never one that can be guessed.
+func mayMake(e spec.Encryption, key *secret.Key) bool {
+	return len(e.Sources) > 0 && e.Sources[0].Unlock && key.Strong()
 }
 
 // AddPassphrase lets a passphrase that a person chose open a volume, too.

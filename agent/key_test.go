@@ -22,7 +22,7 @@ func TestNewKey(t *testing.T) {
 		want  string
 	}{
 		"the launch data's":            {RotateOptions{}, given, "", "launch  false"},
-		"none":                         {RotateOptions{}, spec.Encryption{}, "", "the launch data seals none"},
+		"none":                         {RotateOptions{}, spec.Encryption{}, "", "the launch data names none"},
 		"no file":                      {RotateOptions{Sealed: filepath.Join(t.TempDir(), "none")}, given, "", "no such file"},
 		"no sealed key":                {RotateOptions{Sealed: "-"}, given, "hunter2", "the sealed key is neither age armor nor base64"},
 		"recovery":                     {RotateOptions{Recovery: true}, given, "", " age1launch false"},
@@ -66,6 +66,30 @@ func TestBroughtKeyIsCopied(t *testing.T) {
 	}
 	if _, err := broughtKey(strings.NewReader(strings.Repeat("k", secret.MaxSize+1))); err == nil || !strings.Contains(err.Error(), "cannot use a key of 4097 bytes") {
 		t.Errorf("too long: %v", err)
+	}
+}
+
+// TestMayMake: a key that is brought becomes a new volume's only where the launch
+// data says that it is brought, and never one that can be guessed.
+func TestMayMake(t *testing.T) {
+	long, short := strings.Repeat("k", secret.MinSize), "correct horse"
+	for _, tt := range []struct {
+		sources []spec.KeySource
+		key     string
+		want    bool
+	}{
+		{[]spec.KeySource{{Unlock: true}}, long, true},
+		{[]spec.KeySource{{Unlock: true}}, short, false},
+		{[]spec.KeySource{{Sealed: []byte("x")}, {Unlock: true}}, long, false},
+		{nil, long, false},
+	} {
+		k, err := secret.Brought([]byte(tt.key))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := mayMake(spec.Encryption{Sources: tt.sources}, k); got != tt.want {
+			t.Errorf("%+v, %d bytes: %v", tt.sources, len(tt.key), got)
+		}
 	}
 }
 

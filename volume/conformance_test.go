@@ -109,7 +109,7 @@ func refuseBlank(t *testing.T, b bench) {
 	refusedWith(t, b, want, situation.Refused, "hold no file system, and nobody said that one may be made")
 	want = over(b.ids()[0])
 	want.Encryption.Sealed = nil
-	refusedWith(t, b, want, situation.Locked, "the launch data seals no key for it")
+	refusedWith(t, b, want, situation.Locked, "the launch data names no key for it")
 	want.Encryption.Sealed = []byte("for somebody else")
 	refusedWith(t, b, want, situation.Locked, "this image holds age1test")
 	if b.sum(t, b.ids()[0]) != sum {

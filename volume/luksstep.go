@@ -20,7 +20,7 @@ type unseal struct {
 	sealed []byte
 }
 
-func (u *unseal) String() string { return "unseal the key of " + u.s.Name }
+func (u *unseal) String() string { return "get the key of " + u.s.Name }
 
 func (u *unseal) Apply(ctx context.Context) error {
 	_, err := u.with(ctx, u.sealed, Deed{Kind: DeedGet})

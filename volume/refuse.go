@@ -129,7 +129,7 @@ func (s State) unusableHeader(want spec.Volume) *situation.Situation {
 	case t.Members != s.Wanted:
 		return s.refused("name all its devices", "the set was made of %d devices, and %d are named; nothing written", t.Members, s.Wanted)
 	case len(want.Encryption.Sealed) == 0 && len(t.Sealed) == 0:
-		return s.locked("give volumes."+s.Name+".encryption.sealed", "neither the launch data nor the volume itself has its key")
+		return s.locked("give volumes."+s.Name+".encryption", "neither the launch data nor the volume itself has its key")
 	case s.Mapping != nil && s.Filesystem == nil:
 		return s.noFilesystem("no file system")
 	case s.Mapping != nil && s.Filesystem.Fault != "":
@@ -176,7 +176,7 @@ func (s State) uncreatable(want spec.Volume) *situation.Situation {
 		return r
 	}
 	if !s.hasKey(want) {
-		return s.locked("bootswain seal, and give it as volumes."+s.Name+".encryption.sealed", "it is new, and the launch data seals no key for it")
+		return s.locked("bootswain seal or key new, and give it as volumes."+s.Name+".encryption", "it is new, and the launch data names no key for it")
 	}
 	if s.Occupied != "" {
 		return s.refused("unmount it, or mount the volume elsewhere", "%s holds another file system, %s; nothing written", want.Mount, s.Occupied)

@@ -148,7 +148,7 @@ func TestProgressIsTold(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := "read every byte to make sure that it is blank; unseal the key of data; claim vol-0a000011 "
+	want := "read every byte to make sure that it is blank; get the key of data; claim vol-0a000011 "
 	if got := strings.Join(told, "; "); !strings.HasPrefix(got, want) || !strings.HasSuffix(got, "note in the header that data is ready; mount data on /srv/data") {
 		t.Errorf("told: %s", got)
 	}

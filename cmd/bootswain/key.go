@@ -123,7 +123,7 @@ func rotateCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "rotate NAME [--sealed FILE | --recovery [--to RECIPIENT]] [--with-key < KEY]",
 		Short: "Give a volume a new key in the place of the old one",
-		Long: `Give the volume NAME, which may be in use, the key that the launch data seals, or
+		Long: `Give the volume NAME, which may be in use, the key that the launch data names, or
 that in FILE, in the place of the one it has; or, with --recovery, a new random
 recovery key. The new key is added, tried and noted in the volume before the old
 one is removed. Run again after a crash, it finishes.`,
@@ -145,7 +145,7 @@ one is removed. Run again after a crash, it finishes.`,
 			return a.RotateKey(c.Context(), options, c.InOrStdin())
 		},
 	}
-	c.Flags().StringVar(&options.Sealed, "sealed", "", "the new key in `FILE`, as bootswain seal prints it; - is standard input")
+	c.Flags().StringVar(&options.Sealed, "sealed", "", "the new key in `FILE`, as seal or key new prints it; - is standard input")
 	c.Flags().BoolVar(&options.Recovery, "recovery", false, "make a new recovery key instead")
 	c.Flags().StringVar(&options.To, "to", "", "age `RECIPIENT` of the recovery key, instead of the launch data's")
 	c.Flags().BoolVar(&options.WithKey, "with-key", false, "read a key that opens the volume now from standard input, where this image cannot unseal it")
