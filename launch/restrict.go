@@ -52,8 +52,12 @@ func ruleset(uids []int) string {
 		if a.Addr().Is6() {
 			family = "ip6"
 		}
-		fmt.Fprintf(&output, "\t\t%s daddr %s meta skuid != { %s } counter reject\n", family, a.Addr(), strings.Join(ids, ", "))
-		fmt.Fprintf(&forward, "\t\t%s daddr %s counter reject\n", family, a.Addr())
+		// A connection hears of a reset at once, of the ICMP message only when it
+		// tries again.
+		for _, how := range []string{"meta l4proto tcp counter reject with tcp reset", "counter reject"} {
+			fmt.Fprintf(&output, "\t\t%s daddr %s meta skuid != { %s } %s\n", family, a.Addr(), strings.Join(ids, ", "), how)
+			fmt.Fprintf(&forward, "\t\t%s daddr %s %s\n", family, a.Addr(), how)
+		}
 	}
 	return noRules + "table inet bootswain {\n" +
 		"\tchain output {\n\t\ttype filter hook output priority filter; policy accept;\n" + output.String() + "\t}\n" +

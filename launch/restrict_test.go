@@ -17,12 +17,16 @@ delete table inet bootswain
 table inet bootswain {
 	chain output {
 		type filter hook output priority filter; policy accept;
+		ip daddr 169.254.169.254 meta skuid != { 0, 998 } meta l4proto tcp counter reject with tcp reset
 		ip daddr 169.254.169.254 meta skuid != { 0, 998 } counter reject
+		ip6 daddr fd00:ec2::254 meta skuid != { 0, 998 } meta l4proto tcp counter reject with tcp reset
 		ip6 daddr fd00:ec2::254 meta skuid != { 0, 998 } counter reject
 	}
 	chain forward {
 		type filter hook forward priority filter; policy accept;
+		ip daddr 169.254.169.254 meta l4proto tcp counter reject with tcp reset
 		ip daddr 169.254.169.254 counter reject
+		ip6 daddr fd00:ec2::254 meta l4proto tcp counter reject with tcp reset
 		ip6 daddr fd00:ec2::254 counter reject
 	}
 }
