@@ -20,8 +20,8 @@ test: setup check ## every test: check, real tools, whole machines
 	@echo "test: real tools in micro guests, power cuts, the model machine with and without bugs, scenarios on whole machines"
 	@BOOTSWAIN_E2E=1 BOOTSWAIN_SEQUENCES=100000 go test -count=1 -v -timeout 60m -p 1 -parallel 2 ./e2e/...
 
-test-aws: ## BOOTSWAIN_AWS_KEY=alias/… the suites of AWS's clients against a real account, with credentials as for Amazon's own tools
-	@BOOTSWAIN_AWS=1 go test -count=1 -v -run AWSAccount ./secret
+test-aws: ## BOOTSWAIN_AWS_KEY=alias/… BOOTSWAIN_AWS_BUCKET=… the suites of AWS's clients against a real account, with credentials as for Amazon's own tools
+	@BOOTSWAIN_AWS=1 go test -count=1 -v -run AWSAccount ./secret ./lab
 
 check: $(LINT) ## format, vet, linter with the import table, unit tests, fuzz seeds
 	@echo "check: gofmt"; out=$$(gofmt -l .); test -z "$$out" || { echo "not formatted: $$out"; exit 1; }

@@ -2,7 +2,10 @@ package lab
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"io"
+	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
@@ -11,9 +14,12 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/ssm"
 
 	"bootswain/internal/cloud"
 	"bootswain/internal/reference"
+	"bootswain/lab/awsjson"
 	"bootswain/lab/ec2"
 	"bootswain/lab/s3"
 )
@@ -36,49 +42,35 @@ func startS3(t *testing.T) (*s3.Server, *cloud.Account) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { s.Close(); l.s3Process.kill() })
-	web := httptest.NewServer(s)
+	services := awsjson.New(region, l.EC2.Who)
+	web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if awsjson.Service(r) == "s3" {
+			s.ServeHTTP(w, r)
+			return
+		}
+		services.ServeHTTP(w, r)
+	}))
 	t.Cleanup(web.Close)
-	t.Setenv("AWS_ENDPOINT_URL_S3", web.URL)
 	c := l.EC2.Credentials("i-1", "db-prod")
-	t.Setenv("AWS_ACCESS_KEY_ID", c.AccessKeyID)
-	t.Setenv("AWS_SECRET_ACCESS_KEY", c.SecretAccessKey)
-	t.Setenv("AWS_SESSION_TOKEN", c.Token)
-	a, err := cloud.Open(t.Context(), region)
+	for name, value := range map[string]string{"AWS_ENDPOINT_URL": web.URL, "AWS_REGION": region, "AWS_PROFILE": "",
+		"AWS_ACCESS_KEY_ID": c.AccessKeyID, "AWS_SECRET_ACCESS_KEY": c.SecretAccessKey, "AWS_SESSION_TOKEN": c.Token} {
+		t.Setenv(name, value)
+	}
+	a, err := cloud.Open(t.Context(), "")
 	if err != nil {
 		t.Fatal(err)
 	}
 	return s, a
 }
 
-// TestS3 has two people edit an object at the same time, on a real S3 server.
-func TestS3(t *testing.T) {
+// TestDocumentsAWSLab and TestDocumentsAWSAccount run the same suite: against the
+// laboratory, whose S3 is a real server, and against the account that AWS's
+// environment variables or files name.
+func TestDocumentsAWSLab(t *testing.T) {
 	s, a := startS3(t)
+	editTogether(t, a, "ssm:/bootswain-test/users")
 	const address = "s3://orders/access/users.yaml"
-	if _, err := reference.Get(t.Context(), a, address); cloud.Of(err) == nil || cloud.Of(err).Code != "NoSuchKey" {
-		t.Errorf("nothing there: %v", err)
-	}
-	add := func(word string) func([]byte) ([]byte, error) {
-		return func(have []byte) ([]byte, error) { return append(have[:len(have):len(have)], word+" "...), nil }
-	}
-	for _, round := range []string{"first ", "second "} {
-		other := false
-		err := reference.Edit(t.Context(), a, address, func(have []byte) ([]byte, error) {
-			if !other {
-				other = true
-				if err := reference.Edit(t.Context(), a, address, add("other")); err != nil {
-					t.Errorf("%s: %v", round, err)
-				}
-			}
-			return add("mine")(have)
-		})
-		if err != nil {
-			t.Errorf("%s: %v", round, err)
-		}
-	}
-	d, err := reference.Get(t.Context(), a, address)
-	if err != nil || string(d.Data) != "other mine other mine " || d.Version == "" {
-		t.Errorf("got %q, %v", d, err)
-	}
+	editTogether(t, a, address)
 
 	s.SetFault(s3.Fault{Denied: []string{"GET"}})
 	if _, err := reference.Get(t.Context(), a, address); cloud.Of(err) == nil || cloud.Of(err).Kind != cloud.Denied {
@@ -94,5 +86,60 @@ func TestS3(t *testing.T) {
 	}
 	if _, err := reference.Get(t.Context(), a, "s3://other/x"); err == nil || !strings.Contains(err.Error(), "NoSuchBucket") {
 		t.Errorf("no bucket: %v", err)
+	}
+	if got := s.Requests(); len(got) == 0 || got[0].Role != "db-prod" || got[0].Path != "/orders/access/users.yaml" {
+		t.Errorf("requests: %+v", got)
+	}
+}
+
+func TestDocumentsAWSAccount(t *testing.T) {
+	bucket := os.Getenv("BOOTSWAIN_AWS_BUCKET")
+	if os.Getenv("BOOTSWAIN_AWS") == "" || bucket == "" {
+		t.Skip("a real account: make test-aws BOOTSWAIN_AWS_BUCKET=…, a bucket that may be written to, with credentials and region as for Amazon's own tools")
+	}
+	a, err := cloud.Open(t.Context(), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	name := fmt.Sprintf("bootswain-test-%d", time.Now().UnixNano())
+	t.Cleanup(func() {
+		ctx := context.Background()
+		_, err := ssm.NewFromConfig(a.Config).DeleteParameter(ctx, &ssm.DeleteParameterInput{Name: aws.String("/" + name)})
+		_, err2 := awss3.NewFromConfig(a.Config).DeleteObject(ctx, &awss3.DeleteObjectInput{Bucket: &bucket, Key: &name})
+		if err := errors.Join(err, err2); err != nil {
+			t.Error(err)
+		}
+	})
+	editTogether(t, a, "ssm:/"+name)
+	editTogether(t, a, "s3://"+bucket+"/"+name)
+}
+
+// editTogether has two people make and change a document at the same time.
+func editTogether(t *testing.T, a *cloud.Account, address string) {
+	t.Helper()
+	if _, err := reference.Get(t.Context(), a, address); cloud.Of(err) == nil || cloud.Of(err).Kind != cloud.NotFound {
+		t.Errorf("%s, nothing there: %v", address, err)
+	}
+	add := func(word string) func([]byte) ([]byte, error) {
+		return func(have []byte) ([]byte, error) { return append(have[:len(have):len(have)], word+" "...), nil }
+	}
+	for _, round := range []string{"made", "changed"} {
+		other := false
+		err := reference.Edit(t.Context(), a, address, func(have []byte) ([]byte, error) {
+			if !other {
+				other = true
+				if err := reference.Edit(t.Context(), a, address, add("other")); err != nil {
+					t.Errorf("%s, %s: %v", address, round, err)
+				}
+			}
+			return add("mine")(have)
+		})
+		if err != nil {
+			t.Errorf("%s, %s: %v", address, round, err)
+		}
+	}
+	d, err := reference.Get(t.Context(), a, address)
+	if err != nil || string(d.Data) != "other mine other mine " || d.Version == "" {
+		t.Errorf("%s: got %q, %v", address, d, err)
 	}
 }
