@@ -34,6 +34,9 @@ const (
 	downDir        = runDir + "/down"
 )
 
+// devices are this machine's.
+var devices = ebs.Host{Sys: "/sys", Dev: "/dev", Xen: new(ebs.Xen)}
+
 // Agent is bootswain on this machine.
 type Agent struct {
 	out     io.Writer
@@ -64,7 +67,7 @@ func New(out io.Writer, version string) (*Agent, error) {
 		self: []string{"/proc/self/exe", "with-key"},
 	}
 	a.storage = &volume.Host{
-		Run: a.run, EBS: ebs.Host{Sys: "/sys", Dev: "/dev", Xen: new(ebs.Xen)}, Proc: "/proc", Root: "/",
+		Run: a.run, EBS: devices, Proc: "/proc", Root: "/",
 		Units: mounts{a.units}, Found: new(volume.Found),
 		Keys: secret.Ring{Run: a.run}, Elsewhere: a.withKeyElsewhere,
 	}

@@ -95,7 +95,7 @@ func (a *Agent) WithKey(ctx context.Context, stdin io.Reader) error {
 	if err == nil {
 		defer key.Destroy()
 		// Who ends this process ends cryptsetup with it.
-		answer.Recovery, err = order.Deed.With(ctx, run.Host{InGroup: true}, key)
+		answer.Recovery, err = order.Deed.With(ctx, run.Host{InGroup: true}, devices, key)
 	}
 	switch s := situation.Of(err); {
 	case s != nil:

@@ -2,8 +2,10 @@ package volume
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
+	"bootswain/ebs"
 	"bootswain/internal/run"
 	"bootswain/luks"
 	"bootswain/secret"
@@ -18,6 +20,13 @@ type Deed struct {
 	Mapping string             // of DeedOpen and DeedResize: its name
 	Format  luks.FormatOptions // of DeedFormat
 	To      string             // of DeedRecovery: age recipient
+
+	// Of a deed that writes: the set that Device is to be of, so that whoever
+	// writes can look once more right before. Getting the key may have taken long.
+	Set     string
+	Mode    spec.EncryptionMode
+	Store   bool
+	Members []ebs.Device
 }
 
 // DeedKind is what is done.
@@ -32,8 +41,53 @@ const (
 	DeedRecovery DeedKind = "recovery" // add a random second key to a new header
 )
 
-// With does it, and returns the ciphertext of a recovery key that it made.
-func (d Deed) With(ctx context.Context, r run.Runner, key *secret.Key) (recovery []byte, err error) {
+// writing is a deed that writes to a set that is being made.
+func (a at) writing(d Deed) Deed {
+	d.Set, d.Mode, d.Store = a.s.Name, a.s.Mode, a.s.Store
+	for _, m := range a.s.Devices {
+		d.Members = append(d.Members, m.Device)
+	}
+	return d
+}
+
+// mayWrite looks once more at what a deed is about to write over.
+func (d Deed) mayWrite(r run.Runner, e ebs.Host) error {
+	s := State{Name: d.Set, Mode: d.Mode, Store: d.Store, Wanted: len(d.Members), w: newWork(&Host{Run: r, EBS: e}, d.Set, nil)}
+	for _, m := range d.Members {
+		s.Devices = append(s.Devices, Device{Device: m})
+	}
+	if s.Wanted == 0 {
+		return errors.New("cannot write to a set of nothing")
+	}
+	a := s.at()
+	if err := a.same(); err != nil {
+		return err
+	}
+	if err := a.claimed(); err != nil {
+		return err
+	}
+	_, path, err := a.target()
+	if err != nil {
+		return err
+	}
+	if path != d.Device {
+		return fmt.Errorf("the set was on %s a moment ago and is on %s; nothing written", d.Device, path)
+	}
+	if err := free(path); err != nil {
+		return err
+	}
+	return a.unready(path)
+}
+
+// With does it on a machine whose devices are e's, and returns the ciphertext of a
+// recovery key that it made.
+func (d Deed) With(ctx context.Context, r run.Runner, e ebs.Host, key *secret.Key) (recovery []byte, err error) {
+	switch d.Kind {
+	case DeedFormat, DeedRecovery:
+		if err := d.mayWrite(r, e); err != nil {
+			return nil, err
+		}
+	}
 	if d.Kind == DeedRecovery {
 		return d.addRecovery(ctx, r, key)
 	}
@@ -84,7 +138,7 @@ func (a at) with(ctx context.Context, source []byte, d Deed) (recovery []byte, e
 	h := a.host()
 	switch {
 	case a.s.Mode == spec.EncryptionEphemeral:
-		return d.With(ctx, h.Run, a.s.w.ephemeral())
+		return d.With(ctx, h.Run, h.EBS, a.s.w.ephemeral())
 	case h.Elsewhere != nil:
 		return h.Elsewhere(ctx, source, d)
 	}
@@ -92,5 +146,5 @@ func (a at) with(ctx context.Context, source []byte, d Deed) (recovery []byte, e
 	if err != nil {
 		return nil, err
 	}
-	return d.With(ctx, h.Run, key)
+	return d.With(ctx, h.Run, h.EBS, key)
 }

@@ -39,7 +39,7 @@ func inAnother(h *Host, keys Keys) func(context.Context, []byte, Deed) ([]byte, 
 		if err != nil {
 			return nil, err
 		}
-		return there.With(ctx, h.Run, key)
+		return there.With(ctx, h.Run, h.EBS, key)
 	}
 }
 
@@ -93,5 +93,30 @@ func TestFallback(t *testing.T) {
 		case err != nil:
 			t.Errorf("%s: %v", tt.name, err)
 		}
+	}
+}
+
+// TestSwappedWhileWaiting: getting a key may take long, and what is written over is
+// looked at once more after that.
+func TestSwappedWhileWaiting(t *testing.T) {
+	m := fakehost.New(t)
+	want := wanted(1)
+	want.Encryption.Recovery = ""
+	id := want.EBS.IDs[0]
+	m.Create(diskSize, id)
+	h := hostOf(m)
+	there := inAnother(h, keyring{})
+	before := ""
+	h.Keys, h.Elsewhere = nil, func(ctx context.Context, source []byte, d Deed) ([]byte, error) {
+		if d.Kind == DeedFormat {
+			m.Detach(id)
+			m.Attach(id)
+			before = m.Sum(id)
+		}
+		return there(ctx, source, d)
+	}
+	_, err := Converge(t.Context(), h, want, nil)
+	if err == nil || !strings.Contains(err.Error(), " is gone; nothing written") || m.Sum(id) != before {
+		t.Errorf("%v; written to: %v", err, m.Sum(id) != before)
 	}
 }

@@ -37,24 +37,12 @@ func (f *formatLUKS) String() string          { return "write a LUKS2 header for
 func (f *formatLUKS) Destroys() []plan.Device { return f.all() }
 
 func (f *formatLUKS) Apply(ctx context.Context) error {
-	if err := f.same(); err != nil {
-		return err
-	}
-	if err := f.claimed(); err != nil {
-		return err
-	}
 	kernel, path, err := f.target()
 	if err != nil {
 		return err
 	}
-	if err := free(path); err != nil {
-		return err
-	}
-	if err := f.unready(path); err != nil {
-		return err
-	}
 	o := luks.FormatOptions{UUID: f.s.uuid(kindHeader), Label: f.s.Name, SectorSize: f.s.w.sectorSize(kernel)}
-	_, err = f.with(ctx, f.sealed, Deed{Kind: DeedFormat, Device: path, Format: o})
+	_, err = f.with(ctx, f.sealed, f.writing(Deed{Kind: DeedFormat, Device: path, Format: o}))
 	return err
 }
 

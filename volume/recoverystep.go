@@ -26,23 +26,11 @@ func (a *addRecovery) String() string {
 // Apply leaves the sealed key to the steps that write the token. A crash before
 // that leaves an unfinished set, whose header is made anew.
 func (a *addRecovery) Apply(ctx context.Context) error {
-	if err := a.same(); err != nil {
-		return err
-	}
-	if err := a.claimed(); err != nil {
-		return err
-	}
 	_, path, err := a.target()
 	if err != nil {
 		return err
 	}
-	if err := free(path); err != nil {
-		return err
-	}
-	if err := a.unready(path); err != nil {
-		return err
-	}
-	sealed, err := a.with(ctx, a.sealed, Deed{Kind: DeedRecovery, Device: path, To: a.to})
+	sealed, err := a.with(ctx, a.sealed, a.writing(Deed{Kind: DeedRecovery, Device: path, To: a.to}))
 	if err != nil {
 		return err
 	}
