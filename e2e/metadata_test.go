@@ -62,7 +62,7 @@ func (b *bench) anew(m *lab.Machine) {
 	before := self()
 	check, err := m.Run(b.ctx, "bootswain", "image", "check")
 	must(b, err)
-	for _, want := range []string{"/root/.bash_history: ", "/etc/ssh/ssh_host_ed25519_key: ", "/etc/machine-id:1: ", "/etc/bootswain/keys/admin:1: SSH key"} {
+	for _, want := range []string{"/root/.bash_history: ", "/etc/ssh/ssh_host_ed25519_key: ", "/etc/machine-id:1: ", "/etc/bootswain/keys/admin:2: SSH key"} {
 		if check.Code != 1 || !strings.Contains(check.Stdout, want) {
 			b.Errorf("image check of a machine at work: %d, want 1 and %s:\n%s%s", check.Code, want, check.Stdout, check.Stderr)
 		}
