@@ -27,7 +27,7 @@ func (a *Agent) Access(ctx context.Context) error {
 		return errors.Join(unreachable(err), sshd)
 	}
 	o := read(data)
-	err = errors.Join(a.admit(ctx, o), sshd)
+	err = errors.Join(a.admit(ctx, o), sshd, publishEnv(envFile, o))
 	if o.trouble != nil {
 		err = errors.Join(o.trouble, err)
 	}

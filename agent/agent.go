@@ -26,8 +26,10 @@ const (
 	runDir     = "/run/bootswain"
 	etcDir     = "/etc/bootswain"
 	configFile = etcDir + "/bootswain.yaml"
+	rolesDir   = etcDir + "/roles"
 	statusFile = runDir + "/status.json"
 	launchFile = runDir + "/launch.json"
+	envFile    = runDir + "/env"
 	lockDir    = runDir + "/locks"
 
 	peopleLockFile = lockDir + "/.people" // no volume can have this name

@@ -45,7 +45,7 @@ func (a *Agent) Apply(ctx context.Context, o ApplyOptions) error {
 	}
 	var all []error
 	if o.Name == "" {
-		all = append(all, a.admit(ctx, asked))
+		all = append(all, a.admit(ctx, asked), publishEnv(envFile, asked))
 	}
 	// At the same time: a volume whose device does not answer holds up no other.
 	results := make([]error, len(wanted))

@@ -1,6 +1,9 @@
 package agent
 
 import (
+	"bytes"
+	"compress/gzip"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -13,28 +16,125 @@ import (
 // maxUserData is EC2's limit for user-data, in bytes before base64.
 const maxUserData = 16 << 10
 
-// ConfigCheck says every fault of the launch document in the file name ("-"
-// is stdin). What it returns exits with ExitLaunchData.
-func ConfigCheck(name string, stdin io.Reader, stdout io.Writer) error {
-	doc, err := readDocument(name, stdin)
+// CheckOptions say which document is looked at, and as what.
+type CheckOptions struct {
+	File     string // "-" is standard input
+	Roles    string // directory of role files; "" is this machine's
+	Included bool   // it is what launch data includes, which EC2 does not limit
+}
+
+func (o CheckOptions) roles() string {
+	if o.Roles != "" {
+		return o.Roles
+	}
+	return rolesDir
+}
+
+// ConfigCheck says every fault of a launch document, and warns of what looks
+// like a secret in it. What it returns exits with ExitLaunchData.
+func ConfigCheck(o CheckOptions, stdin io.Reader, stdout io.Writer) error {
+	doc, err := readDocument(o.File, stdin)
 	if err != nil {
 		return err
 	}
-	o := read(launch.Data{UserData: doc, Given: true})
-	if faults, ok := errors.AsType[*spec.Errors](o.err); ok {
+	asked := readWith(launch.Data{UserData: doc, Given: true}, o.roles())
+	var faults *spec.Errors
+	errors.As(asked.err, &faults)
+	if over := tooLong(doc); over != nil && !o.Included {
+		faults = &spec.Errors{Faults: append(over.Faults, faultsOf(faults)...)}
+		asked.err, asked.trouble = faults, faulty(faults)
+	}
+	if faults != nil {
 		fmt.Fprint(stdout, faults.Long())
 	}
-	if o.trouble != nil {
-		return o.trouble
+	if asked.trouble != nil && asked.err != nil {
+		return asked.trouble
 	}
-	if _, err := launch.Unwrap(doc); err != nil {
-		return fmt.Errorf("%s: %w", name, err)
+	bare, err := launch.Unwrap(doc)
+	if err != nil {
+		return fmt.Errorf("%s: %w", o.File, err)
 	}
-	if len(doc) > maxUserData {
-		fmt.Fprintf(stdout, "note: %d bytes; EC2 takes %d. gzip makes it smaller and is understood.\n", len(doc), maxUserData)
+	for _, f := range spec.PlainSecrets(bare) {
+		fmt.Fprintf(stdout, "warning: %s: whoever may describe the instance, or runs on it, can read it\n", f)
 	}
-	fmt.Fprintf(stdout, "fine: %s, %s\n", count(len(o.spec.Users), "user"), count(len(o.spec.Volumes), "volume"))
+	if asked.spec.Include != "" {
+		fmt.Fprintf(stdout, "note: checked without %s\n", asked.spec.Include)
+	}
+	fmt.Fprintf(stdout, "fine: %s, %s\n", count(len(asked.spec.Users), "user"), count(len(asked.spec.Volumes), "volume"))
 	return nil
+}
+
+func faultsOf(e *spec.Errors) []spec.Fault {
+	if e == nil {
+		return nil
+	}
+	return e.Faults
+}
+
+// tooLong returns the fault of user-data that EC2 would not take, or nil.
+func tooLong(doc []byte) *spec.Errors {
+	if len(doc) <= maxUserData {
+		return nil
+	}
+	var packed bytes.Buffer
+	z, _ := gzip.NewWriterLevel(&packed, gzip.BestCompression) // the level is a sound one
+	_, _ = z.Write(doc)                                        // a buffer takes everything
+	_ = z.Close()
+	hint := "put it into S3 and include: it"
+	if packed.Len() <= maxUserData {
+		hint = fmt.Sprintf("gzip -9 makes it %d, and is understood", packed.Len())
+	}
+	return &spec.Errors{Faults: []spec.Fault{{
+		Line: 1, Column: 1, Message: fmt.Sprintf("the document has %d bytes; EC2 takes %d", len(doc), maxUserData), Hint: hint,
+	}}}
+}
+
+// ConfigShow prints what a launch document and its role come to, and where each
+// value came from. Secrets are not in it.
+func ConfigShow(o CheckOptions, stdin io.Reader, stdout io.Writer) error {
+	data := launch.Data{Given: true}
+	var err error
+	if o.File == "" {
+		data, err = launch.Load(launchFile)
+	} else {
+		data.UserData, err = readDocument(o.File, stdin)
+	}
+	if err != nil {
+		return err
+	}
+	if !data.Given {
+		fmt.Fprintln(stdout, "# launched without user-data")
+		return nil
+	}
+	layers, err := layersOf(data, o.roles())
+	if err != nil {
+		return err
+	}
+	shown, err := spec.Show(layers...)
+	if err != nil {
+		fmt.Fprint(stdout, faultsText(err))
+		return faulty(err)
+	}
+	if _, include := spec.Below(layers[0].Text); include != "" && data.Included == nil {
+		fmt.Fprintf(stdout, "# without %s\n", include)
+	}
+	_, err = stdout.Write(shown)
+	return err
+}
+
+func faultsText(err error) string {
+	if faults, ok := errors.AsType[*spec.Errors](err); ok {
+		return faults.Long()
+	}
+	return ""
+}
+
+// ConfigSchema prints the JSON Schema of the document.
+func ConfigSchema(stdout io.Writer) error {
+	e := json.NewEncoder(stdout)
+	e.SetIndent("", "  ")
+	e.SetEscapeHTML(false)
+	return e.Encode(spec.Schema())
 }
 
 func readDocument(name string, stdin io.Reader) ([]byte, error) {

@@ -24,6 +24,9 @@ func (d *daemon) readOrders(ctx context.Context, post func(func())) {
 	}
 	o := read(data)
 	users := d.admit(ctx, o)
+	if err := publishEnv(envFile, o); err != nil {
+		d.say("%v", err)
+	}
 	changed := modified(launchFile)
 	post(func() {
 		d.asked, d.orders, d.users, d.unread, d.launched = true, o, users, nil, changed

@@ -21,25 +21,31 @@ type orders struct {
 	err     error                // the same as *spec.Errors, for the exit code
 }
 
-// read gives launch data its meaning.
-func read(data launch.Data) orders {
+// read gives launch data its meaning, on the image whose roles are here.
+func read(data launch.Data) orders { return readWith(data, rolesDir) }
+
+// readWith does it with the roles in a directory.
+func readWith(data launch.Data, roles string) orders {
 	o := orders{data: data, spec: &spec.Spec{}}
 	if !data.Given {
 		return o
 	}
-	doc, err := launch.Unwrap(data.UserData)
+	layers, err := layersOf(data, roles)
 	if errors.Is(err, launch.ErrNone) {
 		return o
 	}
 	if err == nil {
 		var s *spec.Spec
-		if s, err = spec.Parse(doc); s != nil {
+		if s, err = spec.ParseLayers(layers...); s != nil {
 			o.spec = s
 		}
 	}
-	if err != nil {
-		o.err = err
-		o.trouble = faulty(err)
+	switch {
+	case err != nil:
+		o.err, o.trouble = err, faulty(err)
+	case o.spec.Include != "" && data.Included == nil:
+		o.trouble = apart(o.spec.Include, errors.New("it was not asked for yet"))
+		o.spec.Volumes, o.spec.MySQL, o.spec.Env = nil, nil, nil
 	}
 	return o
 }

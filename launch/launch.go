@@ -43,6 +43,7 @@ type Data struct {
 	InstanceType string    `json:"instance_type,omitempty"`
 	PublicKeys   []string  `json:"public_keys,omitempty"` // authorized_keys lines of the EC2 key pair
 	FetchedAt    time.Time `json:"fetched_at"`
+	Included     []byte    `json:"included,omitempty"` // what the document includes, as it was read; nil: not yet
 }
 
 // maxUserData bounds what is read, in bytes. EC2 gives at most 16 KiB.

@@ -10,14 +10,17 @@ import (
 
 // Fault is one thing that is wrong with the launch data.
 type Fault struct {
+	Layer        string // the name of the Layer; "" is the launch data itself
 	Line, Column int    // from 1; the column counts characters
 	Path         string // "volumes.data.ebz"; "" is the document itself
 	Message      string // follows the path: "unknown", "must be true or false, not text"
 	Hint         string // what was probably meant, or what to write instead; may be empty
 }
 
-// Place returns "line:column".
-func (f Fault) Place() string { return fmt.Sprintf("%d:%d", f.Line, f.Column) }
+// Place returns "line:column", after the name of the layer if there is one.
+func (f Fault) Place() string {
+	return strings.TrimSpace(fmt.Sprintf("%s %d:%d", f.Layer, f.Line, f.Column))
+}
 
 // Text returns the fault without its place: "volumes.data.ebz unknown (ebs?)".
 func (f Fault) Text() string {
@@ -62,7 +65,7 @@ func (e *Errors) Long() string {
 
 func sortFaults(faults []Fault) {
 	slices.SortStableFunc(faults, func(a, b Fault) int {
-		return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column), cmp.Compare(a.Path, b.Path))
+		return cmp.Or(cmp.Compare(a.Layer, b.Layer), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column), cmp.Compare(a.Path, b.Path))
 	})
 }
 

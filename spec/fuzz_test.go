@@ -113,6 +113,28 @@ func FuzzUsers(f *testing.F) {
 	})
 }
 
+// FuzzLayers holds that whatever stands below a document takes away no user of it.
+func FuzzLayers(f *testing.F) {
+	f.Add([]byte("version: 1\nusers: [{name: ops}]\n"), []byte(roleDoc))
+	f.Add([]byte("version: 1\nvolumes: {data: {ebs: {ids: [vol-01234567]}}}\nenv: {A: 1}\n"), []byte(roleDoc))
+	f.Add([]byte("a: &a [*a]\nusers: *a\n"), []byte("users: &a [*a]\nvolumes: {<<: {}}\n"))
+	f.Fuzz(func(t *testing.T, top, below []byte) {
+		alone, _ := Parse(top)
+		both, _ := ParseLayers(Layer{Text: top}, Layer{Name: "below", Text: below})
+		if (alone == nil) != (both == nil) {
+			t.Fatalf("alone %+v, over another %+v", alone, both)
+		}
+		if alone == nil {
+			return
+		}
+		for _, u := range alone.Users {
+			if !slices.ContainsFunc(both.Users, func(v User) bool { return v.Name == u.Name }) {
+				t.Errorf("user %s is gone", u.Name)
+			}
+		}
+	})
+}
+
 func within(path, parent string) bool {
 	return path == parent || len(path) > len(parent) && path[:len(parent)] == parent && (path[len(parent)] == '.' || path[len(parent)] == '[')
 }

@@ -12,11 +12,20 @@ import (
 
 // reader walks the YAML tree and gathers faults. Each read method returns the
 // value and whether it is sound; an unsound value has been noted as a fault.
-type reader struct{ faults []Fault }
+type reader struct {
+	faults []Fault
+	layer  string                           // the name of the layer that is being taken apart
+	origin map[*yaml.Node]string            // the name of the layer that a node is from, where that is not the launch data
+	knows  func(path string, keys []string) // told of every mapping that is read; may be nil
+}
 
 func (r *reader) fault(n *yaml.Node, path, hint, format string, args ...any) {
+	layer, ok := r.origin[n]
+	if !ok {
+		layer = r.layer
+	}
 	r.faults = append(r.faults, Fault{
-		Line: max(n.Line, 1), Column: max(n.Column, 1), Path: path,
+		Layer: layer, Line: max(n.Line, 1), Column: max(n.Column, 1), Path: path,
 		Message: fmt.Sprintf(format, args...), Hint: hint,
 	})
 }
@@ -28,6 +37,9 @@ type fields map[string]func(n *yaml.Node, path string)
 // are faults; the values of a key given twice are not read at all, because
 // nobody can know which was meant.
 func (r *reader) mapping(n *yaml.Node, path string, known fields) {
+	if r.knows != nil {
+		r.knows(path, slices.Collect(maps.Keys(known)))
+	}
 	for key, pair := range r.pairs(n, path) {
 		read, ok := known[key]
 		if !ok {

@@ -20,17 +20,21 @@ const maxDocument = 256 << 10
 //
 // With faults Parse still returns what may be acted on, if the document is a
 // mapping at all: Users holds the entries that are sound as a whole, UsersFrom,
-// Health and IMDS are as given where they are sound, and Volumes and MySQL are
-// nil, so that no disk is touched by a document that is not understood.
-func Parse(doc []byte) (*Spec, error) {
+// Health and IMDS are as given where they are sound, and Volumes, MySQL and Env
+// are nil, so that no disk is touched by a document that is not understood.
+func Parse(doc []byte) (*Spec, error) { return ParseLayers(Layer{Text: doc}) }
+
+// ParseLayers reads documents of which each stands over those after it, by the
+// rules of Layer. The first is the launch data itself.
+func ParseLayers(layers ...Layer) (*Spec, error) {
 	var r reader
-	s := r.document(doc)
+	s := r.document(layers)
 	if len(r.faults) == 0 {
 		return s, nil
 	}
 	sortFaults(r.faults)
 	if s != nil {
-		s.Volumes, s.MySQL = nil, nil
+		s.Volumes, s.MySQL, s.Env = nil, nil, nil
 		if slices.ContainsFunc(r.faults, func(f Fault) bool { return strings.HasPrefix(f.Path, "users_from") }) {
 			s.UsersFrom = nil
 		}
@@ -38,7 +42,16 @@ func Parse(doc []byte) (*Spec, error) {
 	return s, &Errors{Faults: r.faults}
 }
 
-func (r *reader) document(doc []byte) *Spec {
+// document reads what the layers come to.
+func (r *reader) document(layers []Layer) *Spec {
+	if top := r.merged(layers); top != nil {
+		return r.spec(top)
+	}
+	return nil
+}
+
+// root returns the mapping that a layer's document is, or nil.
+func (r *reader) root(doc []byte) *yaml.Node {
 	top := &yaml.Node{Line: 1, Column: 1}
 	if len(doc) > maxDocument {
 		r.fault(top, "", "", "the document has %d bytes; at most %d are read", len(doc), maxDocument)
@@ -59,7 +72,6 @@ func (r *reader) document(doc []byte) *Spec {
 		r.fault(top, "", "it begins with version: 1", "the document must be a mapping, not %s", kindOf(top))
 		return nil
 	}
-	s := r.spec(top)
 	var second yaml.Node
 	switch err := dec.Decode(&second); {
 	case errors.Is(err, io.EOF):
@@ -68,7 +80,7 @@ func (r *reader) document(doc []byte) *Spec {
 	default:
 		r.fault(&second, "", "", "a second YAML document begins here; only one is read")
 	}
-	return s
+	return top
 }
 
 // spec reads the document's mapping.
@@ -85,7 +97,9 @@ func (r *reader) spec(n *yaml.Node) *Spec {
 		},
 		"health":     func(n *yaml.Node, path string) { s.Health = r.health(n, path) },
 		"imds":       func(n *yaml.Node, path string) { s.IMDS = r.imds(n, path) },
-		"role":       r.unsupported("write out what the role would add"),
+		"env":        func(n *yaml.Node, path string) { s.Env = r.env(n, path) },
+		"role":       func(n *yaml.Node, path string) { s.Role = r.role(n, path) },
+		"include":    func(n *yaml.Node, path string) { s.Include = r.include(n, path) },
 		"users_from": func(n *yaml.Node, path string) { s.UsersFrom = r.usersFrom(n, path) },
 	})
 	if mysql != nil {

@@ -164,7 +164,6 @@ func TestFaults(t *testing.T) {
 		{"secret as key", "version: 1\nvolumes: {data: {" + ids + ", mount: /srv/data, encryption: {AGE-SECRET-KEY-1QQQQQQQQQQQQQQQQQQQQ}}}\n", []string{`2:86: volumes.data.encryption."AGE-SECR…" unknown`}},
 		{"version text", "version: '1'\n", []string{"1:10: version must be the number 1, not text"}},
 		{"unknown", "version: 1\nvolume: {}\nzzzzz: 1\n", []string{"2:1: volume unknown (volumes?)", "3:1: zzzzz unknown"}},
-		{"later", "version: 1\nrole: database\nusers_from: ssm:/x\n", []string{"2:7: role is not supported by this version (write out what the role would add)"}},
 		{"twice", "version: 1\nversion: 1\n", []string{"2:1: version given twice"}},
 		{"key types", "version: 1\n1: 2\n<<: {}\n? [a]\n: b\n", []string{
 			"2:1: has a key that is a number instead of text (quote it if it is a name)",

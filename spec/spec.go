@@ -14,6 +14,9 @@ type Spec struct {
 	MySQL     *MySQL     // nil: bootswain leaves the database alone
 	Health    Health
 	IMDS      IMDS
+	Env       []Variable // in document order
+	Role      string     // the name of the image's role file that stands below the launch data; "" is none
+	Include   string     // where a further document is that stands below the launch data; "" is nowhere
 }
 
 // IMDS is who may reach the instance metadata service, and with it the
@@ -21,6 +24,9 @@ type Spec struct {
 type IMDS struct {
 	Restrict []string // users, root among them; empty: everybody
 }
+
+// Variable is a parameter for the applications of the instance.
+type Variable struct{ Name, Value string }
 
 // User is a person who may log in.
 type User struct {

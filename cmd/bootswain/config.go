@@ -12,15 +12,63 @@ func configCommand() *cobra.Command {
 		Args: usage(cobra.NoArgs),
 		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
-	c.AddCommand(&cobra.Command{
+	c.AddCommand(configCheckCommand(), configShowCommand(), configSchemaCommand())
+	return c
+}
+
+func configCheckCommand() *cobra.Command {
+	var o agent.CheckOptions
+	c := &cobra.Command{
 		Use:   "check FILE",
 		Short: "Say every fault of a launch document, with line and column",
 		Long: `Say every fault of the launch document in FILE ("-" for standard input), with
-line and column and what to do. Needs no cloud and changes nothing.`,
+line and column and what to do, and warn of what looks like a secret in clear.
+Needs no cloud and changes nothing.`,
 		Args: usage(cobra.ExactArgs(1)),
 		RunE: func(c *cobra.Command, args []string) error {
-			return agent.ConfigCheck(args[0], c.InOrStdin(), c.OutOrStdout())
+			o.File = args[0]
+			return agent.ConfigCheck(o, c.InOrStdin(), c.OutOrStdout())
 		},
-	})
+	}
+	rolesFlag(c, &o)
+	c.Flags().BoolVar(&o.Included, "included", false, "FILE is what launch data includes: EC2's limit of 16 KiB does not hold")
 	return c
+}
+
+func configShowCommand() *cobra.Command {
+	var o agent.CheckOptions
+	c := &cobra.Command{
+		Use:   "show [FILE]",
+		Short: "Show what launch data and its role come to, and where each value came from",
+		Long: `Show what the launch document in FILE ("-" for standard input), or this
+instance's own launch data, and the role that it names come to: every value with
+its file, line and column, and the defaults. Secrets are not shown, also not
+those that are sealed.`,
+		Args: usage(cobra.MaximumNArgs(1)),
+		RunE: func(c *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				o.File = args[0]
+			}
+			return agent.ConfigShow(o, c.InOrStdin(), c.OutOrStdout())
+		},
+	}
+	rolesFlag(c, &o)
+	return c
+}
+
+func rolesFlag(c *cobra.Command, o *agent.CheckOptions) {
+	c.Flags().StringVar(&o.Roles, "roles", "", "`DIRECTORY` of role files, where they are not in /etc/bootswain/roles")
+}
+
+func configSchemaCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "schema",
+		Short: "Print the JSON Schema of launch documents, for editors",
+		Long: `Print the JSON Schema (draft 2020-12) of launch documents. Editors complete and
+check a document with it that begins with
+
+  # yaml-language-server: $schema=launch-data.schema.json`,
+		Args: usage(cobra.NoArgs),
+		RunE: func(c *cobra.Command, _ []string) error { return agent.ConfigSchema(c.OutOrStdout()) },
+	}
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"crypto/rand"
 	"encoding/base64"
 	"io"
 	"strings"
@@ -35,6 +36,15 @@ func TestCommandLine(t *testing.T) {
 		"sound document":       {"config check -", sound, 0, "fine: 0 users, 1 volume", ""},
 		"faults":               {"config check -", sound + "volums: {}\nhealth: {lisen: x}\n", 5, "8:1: volums unknown (volumes?)\n9:10: health.lisen unknown (listen?)", "FAILED launch data 8:1: volums unknown (volumes?), 1 more."},
 		"somebody else's":      {"config check -", "#!/bin/sh\n", 1, "", "no bootswain document"},
+		"too long":             {"config check -", sound + strings.Repeat("#", 16<<10), 5, "1:1: the document has 16506 bytes; EC2 takes 16384 (gzip -9 makes it ", "FAILED launch data 1:1: the document has 16506 bytes"},
+		"too long by far":      {"config check -", sound + "# " + noise(), 5, "(put it into S3 and include: it)", "EC2 takes 16384"},
+		"long, and included":   {"config check --included -", sound + strings.Repeat("#", 16<<10), 0, "fine: 0 users, 1 volume", ""},
+		"secret":               {"config check -", sound + "env: {DB_PASSWORD: hunter2}\n", 0, "warning: 8:20: env.DB_PASSWORD is called like a secret and stands in clear: whoever may describe the instance", ""},
+		"no such role":         {"config check --roles /nonexistent -", sound + "role: app\n", 5, `8:7: role "app" is not in /nonexistent (there are none)`, ""},
+		"shown":                {"config show -", sound, 0, "    overdue_after: 5m # default\n", ""},
+		"shown, faulty":        {"config show -", sound + "volums: {}\n", 5, "8:1: volums unknown (volumes?)", "FAILED launch data"},
+		"shown, nothing there": {"config show", "", 1, "", "cannot read kept launch data"},
+		"schema":               {"config schema", "", 0, `"$schema": "https://json-schema.org/draft/2020-12/schema"`, ""},
 		"no document":          {"config check /nonexistent", "", 1, "", "cannot read the document"},
 		"sealed to nobody":     {"seal", "", 2, "", "seal to whom?"},
 		"recovery key given":   {"key rotate data --recovery --sealed key", "", 2, "", "a recovery key is made anew"},
@@ -50,6 +60,13 @@ func TestCommandLine(t *testing.T) {
 			t.Errorf("%s: exit code %d, want %d\nstdout, want %q:\n%s\nstderr, want %q:\n%s", name, code, c.code, c.stdout, stdout.String(), c.stderr, stderr.String())
 		}
 	}
+}
+
+// noise is what nothing makes smaller.
+func noise() string {
+	b := make([]byte, 32<<10)
+	_, _ = rand.Read(b) // never fails
+	return base64.StdEncoding.EncodeToString(b)
 }
 
 // TestSeal opens what was sealed with age itself.

@@ -1,0 +1,50 @@
+package spec
+
+import (
+	"bytes"
+	"regexp"
+
+	"go.yaml.in/yaml/v3"
+)
+
+var (
+	// secretWord is what people call variables that hold secrets.
+	secretWord = regexp.MustCompile(`(?i)(^|_)(pass(word|wd|phrase)?|secret|token|api_?key|private_?key|access_?key|credentials?)(_|\d|$)`)
+	// secretValue is what secrets look like, whatever their name: private keys,
+	// age identities, access keys of AWS, tokens of GitHub, GitLab and Slack,
+	// JSON Web Tokens, password hashes of crypt(5), passwords in URLs.
+	secretValue = regexp.MustCompile(`PRIVATE KEY( BLOCK)?-----|AGE-SECRET-KEY-(PQ-)?1|\b(AKIA|ASIA)[0-9A-Z]{16}\b|\bgh[pousr]_[A-Za-z0-9]{36}|\bglpat-[\w-]{20}|\bxox[abeprs]-[\w-]{10}|` +
+		`\beyJ[\w-]{10,}\.eyJ[\w-]{10,}\.|\$(1|2[aby]|5|6|y|gy|7)\$[./A-Za-z0-9]|\w://[^/\s:@]+:[^/\s:@]+@`)
+	// elsewhere is a value that only says where a secret is.
+	elsewhere = regexp.MustCompile(`^(/|[a-z0-9]+://[^@]*$|ssm:|secretsmanager:|arn:)`)
+)
+
+func isPlace(value string) bool { return value == "" || elsewhere.MatchString(value) }
+
+// PlainSecrets names the places of the document that look like a secret in
+// clear. Whoever may read the instance's attributes, or runs on it, can read
+// launch data. Its words never repeat a value.
+func PlainSecrets(doc []byte) (found []Fault) {
+	seen := map[int]bool{}
+	add := func(line, column int, path, message string) {
+		if !seen[line] {
+			seen[line] = true
+			found = append(found, Fault{Line: line, Column: column, Path: path, Message: message})
+		}
+	}
+	var r reader
+	if env := valueOf(r.root(doc), "env"); env != nil {
+		for name, pair := range r.pairs(env, "env") {
+			if secretWord.MatchString(name) && !isPlace(pair.value.Value) && pair.value.Kind == yaml.ScalarNode {
+				add(pair.value.Line, pair.value.Column, step("env", name), "is called like a secret and stands in clear")
+			}
+		}
+	}
+	for i, line := range bytes.Split(doc, []byte("\n")) {
+		if at := secretValue.FindIndex(line); at != nil {
+			add(i+1, at[0]+1, "", "this looks like a secret in clear")
+		}
+	}
+	sortFaults(found)
+	return found
+}
