@@ -16,7 +16,7 @@ run: setup ## show the main job on a virtual machine, and leave it up
 	@go run ./cmd/lab demo
 
 test: setup check ## every test: check, real tools, whole machines
-	@echo "test: fuzzers of the readers of disks and of launch data, 30 s each"; scripts/fuzz 30s raid luks filesystem volume spec
+	@echo "test: fuzzers of the readers of disks and of launch data, 30 s each"; scripts/fuzz 30s raid luks filesystem volume spec launch
 	@echo "test: real tools in micro guests, power cuts, the model machine with and without bugs, scenarios on whole machines"
 	@BOOTSWAIN_E2E=1 BOOTSWAIN_SEQUENCES=100000 go test -count=1 -v -timeout 60m -p 1 -parallel 2 ./e2e/...
 

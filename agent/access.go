@@ -8,21 +8,14 @@ import (
 	"bootswain/account"
 )
 
-const (
-	// accessPatience is how long the people wait for the metadata service before
-	// the boot goes on without them; the daemon keeps asking.
-	accessPatience = 20 * time.Second
-
-	usersTimer = "bootswain-users.timer"
-)
+const usersTimer = "bootswain-users.timer"
 
 // Access lets the people of the launch data in, and then those of the list that
-// it may point to. It touches no disk and does not wait for any.
+// it may point to. It touches no disk and does not wait for any. Launch data that
+// cannot be read keeps it for half a minute at most; the daemon goes on asking.
 func (a *Agent) Access(ctx context.Context) error {
 	sshd := a.setUpSSHD(ctx)
-	patience, cancel := context.WithTimeout(ctx, accessPatience)
-	defer cancel()
-	data, err := a.launchData(patience, func(error) {})
+	data, err := a.launchData(ctx, notTooLong, func(error) {})
 	if err != nil {
 		return errors.Join(unreachable(err), sshd)
 	}

@@ -8,7 +8,6 @@ import (
 	"os"
 	"strings"
 	"sync"
-	"time"
 
 	"bootswain/health"
 	"bootswain/internal/situation"
@@ -25,9 +24,6 @@ type ApplyOptions struct {
 	Wipe []string // "VOLUME:FINGERPRINT" of content that may be discarded
 	JSON bool     // plan prints for programs
 }
-
-// fetchPatience is how long a person's command waits for launch data.
-const fetchPatience = 30 * time.Second
 
 // Apply makes the machine what the launch data asks for, people first. Every
 // volume is tried; what went wrong is joined.
@@ -171,10 +167,8 @@ func (a *Agent) wanted(ctx context.Context, o ApplyOptions) (orders, []spec.Volu
 
 // orders reads the launch data, or the file that takes its place.
 func (a *Agent) orders(ctx context.Context, from string) (orders, error) {
-	ctx, cancel := context.WithTimeout(ctx, fetchPatience)
-	defer cancel()
 	if from == "" {
-		data, err := a.launchData(ctx, func(error) {})
+		data, err := a.launchData(ctx, notTooLong, func(error) {})
 		if err != nil {
 			return orders{}, unreachable(err)
 		}
@@ -185,7 +179,7 @@ func (a *Agent) orders(ctx context.Context, from string) (orders, error) {
 		return orders{}, fmt.Errorf("cannot read the document: %w", err)
 	}
 	// Whose instance this is, and its key pair, stay as they are.
-	data, err := a.launchData(ctx, func(error) {})
+	data, err := a.launchData(ctx, notTooLong, func(error) {})
 	if err != nil {
 		data = launch.Data{}
 	}

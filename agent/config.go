@@ -21,6 +21,11 @@ type Config struct {
 		// File is read instead of the instance metadata service, for images
 		// used outside EC2.
 		File string `yaml:"file"`
+		// Endpoint is where the metadata service is asked, "http://…"; its usual
+		// address if empty.
+		Endpoint string `yaml:"endpoint"`
+		// IPv6 asks it at its IPv6 address.
+		IPv6 bool `yaml:"ipv6"`
 	} `yaml:"launch"`
 	AWS struct {
 		// Endpoints are where services are asked, by their name: "ec2", "kms",

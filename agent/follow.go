@@ -15,7 +15,7 @@ import (
 
 // readOrders gets the launch data, lets its people in and posts it.
 func (d *daemon) readOrders(ctx context.Context, post func(func())) {
-	data, err := d.launchData(ctx, func(err error) {
+	data, err := d.launchData(ctx, forEver, func(err error) {
 		post(func() { d.unread = unreachable(err) })
 	})
 	if err != nil {

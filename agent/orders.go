@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"time"
 
 	"bootswain/internal/situation"
 	"bootswain/launch"
@@ -74,41 +73,30 @@ func unreachable(err error) *situation.Situation {
 }
 
 // source is where this image's launch data comes from.
-func (a *Agent) source() launch.Source { return launch.Source{File: a.config.Launch.File} }
-
-// fetch asks for launch data until it gets an answer or ctx ends, and keeps
-// what it got for the other processes of this boot. failed is told of every
-// attempt that got none.
-func (a *Agent) fetch(ctx context.Context, failed func(error)) (launch.Data, error) {
-	began := time.Now()
-	for {
-		attempt, cancel := context.WithTimeout(ctx, 10*time.Second)
-		data, err := launch.Fetch(attempt, a.source())
-		cancel()
-		if err == nil {
-			return data, data.Save(launchFile)
-		}
-		failed(err)
-		pause := 500 * time.Millisecond // the network is about to come up
-		if time.Since(began) > time.Minute {
-			pause = 10 * time.Second
-		}
-		select {
-		case <-ctx.Done():
-			return launch.Data{}, err
-		case <-time.After(pause):
-		}
-	}
+func (a *Agent) source() launch.Source {
+	return launch.Source{File: a.config.Launch.File, Endpoint: a.config.Launch.Endpoint, IPv6: a.config.Launch.IPv6}
 }
 
-// launchData returns what was fetched since boot, or fetches it.
-func (a *Agent) launchData(ctx context.Context, failed func(error)) (launch.Data, error) {
+// patience says who waits for launch data.
+type patience bool
+
+const (
+	forEver    patience = true  // the daemon
+	notTooLong patience = false // the boot, and people
+)
+
+// launchData returns what was fetched since boot, or fetches it and keeps it for
+// the other processes of this boot. failed is told of every attempt that got none.
+func (a *Agent) launchData(ctx context.Context, wait patience, failed func(error)) (launch.Data, error) {
 	if err := os.MkdirAll(runDir, 0o755); err != nil {
 		return launch.Data{}, err
 	}
 	data, err := launch.Load(launchFile)
-	if errors.Is(err, fs.ErrNotExist) {
-		return a.fetch(ctx, failed)
+	if !errors.Is(err, fs.ErrNotExist) {
+		return data, err
 	}
-	return data, err
+	if data, err = launch.Await(ctx, a.source(), bool(wait), failed); err != nil {
+		return launch.Data{}, err
+	}
+	return data, data.Save(launchFile)
 }

@@ -21,9 +21,7 @@ import (
 // whom it names. Where it cannot be read nobody's access changes, until it is too
 // old for what the launch data allows.
 func (a *Agent) UsersSync(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, fetchPatience)
-	defer cancel()
-	data, err := a.launchData(ctx, func(error) {})
+	data, err := a.launchData(ctx, notTooLong, func(error) {})
 	if err != nil {
 		return unreachable(err)
 	}

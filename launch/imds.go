@@ -1,16 +1,15 @@
 package launch
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
-	"net"
 	"net/http"
+	"os"
 	"regexp"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -27,32 +26,84 @@ const answerTimeout = 5 * time.Second
 
 // metadata asks one IMDS. Every request is made once, with a version 2 token.
 type metadata struct {
-	client *imds.Client
-	last   *witness
+	client   *imds.Client
+	endpoint string
+	last     *witness
+	direct   *http.Transport
 }
 
-func newMetadata(endpoint string) metadata {
+func newMetadata(src Source) (metadata, error) {
+	endpoint, err := src.endpoint()
+	if err != nil {
+		return metadata{}, err
+	}
 	direct := &http.Transport{ // no proxy: the address is link-local
+		DialContext:     src.dial,
 		MaxIdleConns:    1,
 		IdleConnTimeout: answerTimeout,
 	}
 	last := &witness{transport: &imdsd.Transport{Direct: direct, Socket: imdsd.Socket}}
-	return metadata{last: last, client: imds.New(imds.Options{
+	return metadata{last: last, direct: direct, endpoint: endpoint, client: imds.New(imds.Options{
 		Endpoint:          endpoint,
 		EnableFallback:    aws.FalseTernary, // an IMDSv1 answer may come from a proxy that was fooled
 		ClientEnableState: imds.ClientEnabled,
 		Retryer:           aws.NopRetryer{},
 		Logger:            logging.Nop{},
 		HTTPClient:        &http.Client{Transport: last, CheckRedirect: noRedirect},
-	})}
+	})}, nil
+}
+
+// The addresses of the IMDS, the same in every network.
+const (
+	endpointIPv4 = "http://169.254.169.254"
+	endpointIPv6 = "http://[fd00:ec2::254]"
+)
+
+// endpoint is where the IMDS is asked. The variables are those of Amazon's own
+// tools, https://docs.aws.amazon.com/sdkref/latest/guide/feature-imds-client.html,
+// and come before what the image says.
+func (s Source) endpoint() (string, error) {
+	if strings.EqualFold(os.Getenv("AWS_EC2_METADATA_DISABLED"), "true") {
+		return "", unread(willNot, "IMDS is not asked: AWS_EC2_METADATA_DISABLED is true")
+	}
+	if at := cmp.Or(os.Getenv("AWS_EC2_METADATA_SERVICE_ENDPOINT"), s.Endpoint); at != "" {
+		return at, nil
+	}
+	ipv6 := s.IPv6
+	switch mode := os.Getenv("AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE"); strings.ToLower(mode) {
+	case "":
+	case "ipv4":
+		ipv6 = false
+	case "ipv6":
+		ipv6 = true
+	default:
+		return "", unread(willNot, "AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE is %q, neither IPv4 nor IPv6", mode)
+	}
+	if ipv6 {
+		return endpointIPv6, nil
+	}
+	return endpointIPv4, nil
 }
 
 func noRedirect(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 
 // fetchIMDS reads everything or fails: half of an answer could be taken for
-// the whole.
-func fetchIMDS(ctx context.Context, endpoint string) (Data, error) {
-	m := newMetadata(endpoint)
+// the whole. A token that is not taken has expired, as it does where a machine
+// sleeps, and is replaced once.
+func fetchIMDS(ctx context.Context, src Source) (Data, error) {
+	d, err := fetchOnce(ctx, src)
+	if u, ok := errors.AsType[*Unread](err); ok && u.again {
+		d, err = fetchOnce(ctx, src)
+	}
+	return d, err
+}
+
+func fetchOnce(ctx context.Context, src Source) (Data, error) {
+	m, err := newMetadata(src)
+	if err != nil {
+		return Data{}, err
+	}
+	defer m.direct.CloseIdleConnections()
 	d := Data{FetchedAt: time.Now().UTC()}
 	userData, given, err := m.get(ctx, "user-data", func(ctx context.Context) (io.ReadCloser, error) {
 		out, err := m.client.GetUserData(ctx, nil)
@@ -90,10 +141,10 @@ func (m metadata) identity(ctx context.Context, d *Data) error {
 	}
 	var doc struct{ InstanceID, Region, AvailabilityZone, InstanceType string }
 	if !given {
-		return fmt.Errorf("cannot read launch data: IMDS has no %s", what)
+		return unread(willNot, "IMDS has no %s", what)
 	}
 	if err := json.Unmarshal(text, &doc); err != nil || doc.InstanceID == "" {
-		return fmt.Errorf("cannot read launch data: IMDS gave an %s without an instance id", what)
+		return unread(willNot, "IMDS gave an %s without an instance id", what)
 	}
 	d.InstanceID, d.Region, d.Zone, d.InstanceType = doc.InstanceID, doc.Region, doc.AvailabilityZone, doc.InstanceType
 	return nil
@@ -133,7 +184,11 @@ func Ephemeral(ctx context.Context, src Source) (map[string]string, error) {
 		return nil, nil
 	}
 	const mapping = "block-device-mapping/"
-	m := newMetadata(src.Endpoint)
+	m, err := newMetadata(src)
+	if err != nil {
+		return nil, err
+	}
+	defer m.direct.CloseIdleConnections()
 	list, _, err := m.meta(ctx, mapping)
 	if err != nil {
 		return nil, err
@@ -178,56 +233,42 @@ func (m metadata) get(ctx context.Context, what string, ask func(context.Context
 		text, err = io.ReadAll(body)
 		_ = body.Close() // the SDK has read it to its end
 	}
+	took := time.Since(start)
 	switch {
 	case err == nil:
 		return text, true, nil
 	case errors.Is(ctx.Err(), context.Canceled):
-		return nil, false, fmt.Errorf("cannot read launch data: %w", ctx.Err())
+		return nil, false, &Unread{why: ctx.Err().Error(), cause: ctx.Err()}
 	case m.last.forToken: // a 404 here means that whatever answers is not an IMDSv2
 		what = "the token"
 	case m.last.err == nil && m.last.status == http.StatusNotFound:
 		return nil, false, nil
 	}
 	if m.last.err == nil && m.last.status >= 300 {
-		return nil, false, fmt.Errorf("cannot read launch data: %s", whyStatus(m.last.status, what))
+		return nil, false, whyStatus(m.last.status, what)
 	}
 	if m.last.err != nil {
 		err = m.last.err
 	}
-	return nil, false, fmt.Errorf("cannot read launch data: %s", whyError(err, what, time.Since(start)))
+	if m.last.forToken && m.last.connected && errors.Is(askCtx.Err(), context.DeadlineExceeded) && m.answersOthers(ctx) {
+		return nil, false, hopLimit()
+	}
+	return nil, false, whyError(err, what, took)
 }
 
-// whyError is one plain sentence on what happened to the request for what.
-func whyError(err error, what string, took time.Duration) string {
-	timeout, isNet := errors.AsType[net.Error](err)
-	tooLong, isTooLong := errors.AsType[*http.MaxBytesError](err)
-	switch {
-	case isTooLong:
-		return fmt.Sprintf("IMDS gave more than %d bytes for %s", tooLong.Limit, what)
-	case isNet && timeout.Timeout() || errors.Is(err, context.DeadlineExceeded):
-		return fmt.Sprintf("no answer from IMDS for %s in %.1f s", what, took.Seconds())
-	case errors.Is(err, syscall.ECONNREFUSED):
-		return "IMDS refuses connections"
-	case errors.Is(err, syscall.ENETUNREACH) || errors.Is(err, syscall.EHOSTUNREACH):
-		return "there is no route to IMDS; the network is not up"
-	case errors.Is(err, io.ErrUnexpectedEOF):
-		return "IMDS closed the connection in the middle of " + what
-	case errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET):
-		return "IMDS closed the connection without an answer for " + what
+// answersOthers tells whether a request without a token is answered, be it with
+// a refusal. What the answer says is not looked at.
+func (m metadata) answersOthers(ctx context.Context) bool {
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, m.endpoint+"/latest/meta-data/", nil)
+	if err != nil {
+		return false
 	}
-	return fmt.Sprintf("IMDS gave no usable answer for %s: %s", what, err)
-}
-
-func whyStatus(status int, what string) string {
-	switch {
-	case status == http.StatusForbidden:
-		return "IMDS answered 403 to the request for " + what + ": it is switched off for this instance, or out of bounds"
-	case status == http.StatusUnauthorized:
-		return "IMDS answered 401 to the request for " + what + ": it did not take its own token"
-	case status == http.StatusNotFound:
-		return "IMDS answered 404 to the request for " + what + ": it is not an IMDSv2"
-	case status >= 500:
-		return fmt.Sprintf("IMDS answered %d to the request for %s: it is in trouble", status, what)
+	resp, err := m.last.RoundTrip(req)
+	if err != nil {
+		return false
 	}
-	return fmt.Sprintf("IMDS answered %d to the request for %s", status, what)
+	_ = resp.Body.Close()
+	return true
 }

@@ -85,7 +85,7 @@ func TestFetch(t *testing.T) {
 	}
 	check("whole", Source{Endpoint: server.URL})
 	t.Setenv("AWS_EC2_METADATA_SERVICE_ENDPOINT", server.URL)
-	t.Setenv("AWS_EC2_METADATA_DISABLED", "true") // is for SDKs that look for credentials
+
 	t.Setenv("HTTP_PROXY", "http://127.0.0.1:1")
 	check("by environment", Source{})
 

@@ -12,6 +12,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"net"
 	"os"
 	"time"
 
@@ -22,7 +23,10 @@ import (
 // metadata service at its usual address.
 type Source struct {
 	File     string // path of a file with the user-data; "" asks the IMDS
-	Endpoint string // IMDS base URL; "" means AWS_EC2_METADATA_SERVICE_ENDPOINT if set, else http://169.254.169.254
+	Endpoint string // IMDS base URL where AWS_EC2_METADATA_SERVICE_ENDPOINT does not say it; "" is the usual address
+	IPv6     bool   // the usual address is that of IPv6
+
+	dial func(ctx context.Context, network, address string) (net.Conn, error) // nil: as ever
 }
 
 // String names the source as people know it.
@@ -54,7 +58,7 @@ const maxUserData = 1 << 20
 // try again is the caller's decision.
 func Fetch(ctx context.Context, src Source) (Data, error) {
 	if src.File == "" {
-		return fetchIMDS(ctx, src.Endpoint)
+		return fetchIMDS(ctx, src)
 	}
 	info, err := os.Stat(src.File)
 	if err != nil {

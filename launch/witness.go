@@ -4,7 +4,9 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"net/http/httptrace"
 	"strings"
+	"sync/atomic"
 )
 
 // witness is a transport that remembers how the last request ended: the SDK's
@@ -14,18 +16,22 @@ import (
 type witness struct {
 	transport http.RoundTripper
 
-	forToken bool
-	status   int   // 0: there was no answer
-	err      error // of sending, or of reading the body
+	forToken  bool
+	connected bool  // whoever it is took the connection
+	status    int   // 0: there was no answer
+	err       error // of sending, or of reading the body
 }
 
-func (w *witness) forget() { w.forToken, w.status, w.err = false, 0, nil }
+func (w *witness) forget() { w.forToken, w.connected, w.status, w.err = false, false, 0, nil }
 
 // RoundTrip implements http.RoundTripper.
 func (w *witness) RoundTrip(req *http.Request) (*http.Response, error) {
 	w.forget()
 	w.forToken = strings.HasSuffix(req.URL.Path, "/api/token")
-	resp, err := w.transport.RoundTrip(req)
+	var connected atomic.Bool // a dial may outlive its request
+	trace := &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { connected.Store(true) }}
+	resp, err := w.transport.RoundTrip(req.WithContext(httptrace.WithClientTrace(req.Context(), trace)))
+	w.connected = connected.Load()
 	if err != nil {
 		w.err = err
 		return nil, err

@@ -70,6 +70,8 @@ func imdsCommand() *cobra.Command {
   refuse       connections are closed without an answer
   silent       nothing is answered
   truncate     answers end in the middle
+  hop-limit    tokens do not arrive, everything else does
+  expired      no token is taken
   none         it is sound again`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
@@ -102,6 +104,10 @@ func addIMDSFault(f *imds.Fault, word string) (err error) {
 		f.Silent = true
 	case "truncate":
 		f.Truncate = true
+	case "hop-limit":
+		f.HopLimit = true
+	case "expired":
+		f.Expired = -1
 	default:
 		err = fmt.Errorf("%q is no fault of the metadata service; see: lab imds --help", word)
 	}

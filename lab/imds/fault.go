@@ -15,6 +15,8 @@ type Fault struct {
 	Refuse   bool          // connections are closed without an answer
 	Silent   bool          // requests wait until the fault changes
 	Truncate bool          // bodies end halfway through their announced length
+	HopLimit bool          // tokens do not arrive: requests for one wait until the fault changes
+	Expired  int           // this many requests with a token are answered as if it had expired; -1 is every one
 }
 
 // SetFault changes what is wrong, also for requests that wait.
@@ -26,12 +28,21 @@ func (s *Server) Fault() Fault { return s.line.Get() }
 // suffer lets the fault have its way with a request. It returns where an
 // answer may be written, or false if there is nothing more to say.
 func (s *Server) suffer(w http.ResponseWriter, r *http.Request) (http.ResponseWriter, bool) {
-	f, through := s.line.Pass(r, func(f Fault) fault.Common { return fault.Common{Delay: f.Delay, Silent: f.Silent, Refuse: f.Refuse} })
+	f, through := s.line.Pass(r, func(f Fault) fault.Common {
+		return fault.Common{Delay: f.Delay, Silent: f.Silent || f.HopLimit && r.Method == http.MethodPut, Refuse: f.Refuse}
+	})
 	switch {
 	case !through:
 		return nil, false
 	case f.Status != 0:
 		status(w, f.Status)
+		return nil, false
+	case f.Expired != 0 && r.Header.Get(tokenHeader) != "":
+		if f.Expired > 0 {
+			f.Expired--
+			s.line.Set(f)
+		}
+		status(w, http.StatusUnauthorized)
 		return nil, false
 	case f.Truncate:
 		return &truncated{ResponseWriter: w}, true
