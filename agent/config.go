@@ -21,6 +21,9 @@ type Config struct {
 		// File is read instead of the instance metadata service, for images
 		// used outside EC2.
 		File string `yaml:"file"`
+		// NoCloud is a NoCloud seed, which is read instead: a directory, a disk's
+		// path or its label, "cidata".
+		NoCloud string `yaml:"nocloud"`
 		// Endpoint is where the metadata service is asked, "http://…"; its usual
 		// address if empty.
 		Endpoint string `yaml:"endpoint"`
@@ -72,6 +75,9 @@ func loadConfig(path string) (Config, error) {
 	d.KnownFields(true)
 	if err := d.Decode(&c); err != nil && !errors.Is(err, io.EOF) {
 		return c, fmt.Errorf("cannot use %s: %w", path, err)
+	}
+	if c.Launch.File != "" && c.Launch.NoCloud != "" {
+		return c, fmt.Errorf("cannot use %s: launch.file contradicts launch.nocloud; keep one of them", path)
 	}
 	return c, nil
 }

@@ -74,7 +74,7 @@ func unreachable(err error) *situation.Situation {
 
 // source is where this image's launch data comes from.
 func (a *Agent) source() launch.Source {
-	return launch.Source{File: a.config.Launch.File, Endpoint: a.config.Launch.Endpoint, IPv6: a.config.Launch.IPv6}
+	return launch.Source{File: a.config.Launch.File, NoCloud: a.config.Launch.NoCloud, Endpoint: a.config.Launch.Endpoint, IPv6: a.config.Launch.IPv6}
 }
 
 // patience says who waits for launch data.

@@ -1,6 +1,6 @@
 // Package launch knows where launch data comes from and how it is wrapped. It
 // fetches the bytes and the instance's identity from the instance metadata
-// service (IMDS, version 2 only) or from a file, and takes the bootswain
+// service (IMDS, version 2 only), from a file or from a NoCloud seed, and takes the bootswain
 // document out of its carrier. It knows nothing of the document's meaning,
 // and it never logs: launch data may hold secrets.
 //
@@ -9,6 +9,7 @@
 package launch
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -22,7 +23,8 @@ import (
 // Source says where launch data comes from. The zero Source is the instance
 // metadata service at its usual address.
 type Source struct {
-	File     string // path of a file with the user-data; "" asks the IMDS
+	File     string // path of a file with the user-data
+	NoCloud  string // a NoCloud seed: a directory, a disk's path or a disk's label. Without both the IMDS is asked
 	Endpoint string // IMDS base URL where AWS_EC2_METADATA_SERVICE_ENDPOINT does not say it; "" is the usual address
 	IPv6     bool   // the usual address is that of IPv6
 
@@ -31,8 +33,8 @@ type Source struct {
 
 // String names the source as people know it.
 func (s Source) String() string {
-	if s.File != "" {
-		return s.File
+	if s.File+s.NoCloud != "" {
+		return cmp.Or(s.File, s.NoCloud)
 	}
 	return "instance metadata service"
 }
@@ -57,7 +59,10 @@ const maxUserData = 1 << 20
 // silent, by a few seconds a request. It does not repeat what fails; when to
 // try again is the caller's decision.
 func Fetch(ctx context.Context, src Source) (Data, error) {
-	if src.File == "" {
+	switch {
+	case src.NoCloud != "":
+		return machine.seed(ctx, src.NoCloud)
+	case src.File == "":
 		return fetchIMDS(ctx, src)
 	}
 	info, err := os.Stat(src.File)
