@@ -19,7 +19,7 @@ func (a *Agent) Access(ctx context.Context) error {
 	if err != nil {
 		return errors.Join(unreachable(err), sshd)
 	}
-	o := read(data)
+	o := a.understand(ctx, data)
 	err = errors.Join(a.admit(ctx, o), sshd, publishEnv(envFile, o))
 	if o.trouble != nil {
 		err = errors.Join(o.trouble, err)

@@ -172,7 +172,7 @@ func (a *Agent) orders(ctx context.Context, from string) (orders, error) {
 		if err != nil {
 			return orders{}, unreachable(err)
 		}
-		return read(data), nil
+		return a.understand(ctx, data), nil
 	}
 	doc, err := os.ReadFile(from)
 	if err != nil {
@@ -183,8 +183,8 @@ func (a *Agent) orders(ctx context.Context, from string) (orders, error) {
 	if err != nil {
 		data = launch.Data{}
 	}
-	data.UserData, data.Given = doc, true
-	return read(data), nil
+	data.UserData, data.Given, data.Included = doc, true, nil
+	return complete(ctx, data), nil
 }
 
 // volume returns the stanza of a name.
