@@ -195,7 +195,7 @@ const (
 	TagRole  = "bootswain:role"  // place in the array, from 0
 	TagCount = "bootswain:count" // volumes of the set
 
-	tagRestored = "bootswain:restored-from" // of volumes: id of the snapshot set
+	TagRestored = "bootswain:restored-from" // of volumes: id of the snapshot set
 	tagFor      = "bootswain:restored-for"  // of volumes: the instance that they were made for
 )
 

@@ -34,7 +34,7 @@ func (c *EC2) Restored(ctx context.Context, set string) ([]Volume, error) {
 
 // restored returns also how many there are to be; 0 if none was made.
 func (c *EC2) restored(ctx context.Context, set string) (made []Volume, of int, err error) {
-	made, err = c.volumes(ctx, filter("tag:"+tagRestored, set), filter("tag:"+tagFor, c.Instance))
+	made, err = c.volumes(ctx, filter("tag:"+TagRestored, set), filter("tag:"+tagFor, c.Instance))
 	if err != nil || len(made) == 0 {
 		return nil, 0, err
 	}
@@ -97,7 +97,7 @@ func (c *EC2) make(ctx context.Context, set string, made []Volume) error {
 			AvailabilityZone: aws.String(c.Zone), SnapshotId: aws.String(s.id), VolumeType: types.VolumeTypeGp3,
 			ClientToken: aws.String(hex.EncodeToString(token[:])), // 64 characters, the most that EC2 takes
 			TagSpecifications: []types.TagSpecification{{ResourceType: types.ResourceTypeVolume, Tags: []types.Tag{
-				{Key: aws.String(tagRestored), Value: aws.String(set)}, {Key: aws.String(tagFor), Value: aws.String(c.Instance)},
+				{Key: aws.String(TagRestored), Value: aws.String(set)}, {Key: aws.String(tagFor), Value: aws.String(c.Instance)},
 				{Key: aws.String(TagRole), Value: aws.String(fmt.Sprint(s.role))}, {Key: aws.String(TagCount), Value: aws.String(fmt.Sprint(s.of))},
 			}}},
 		})

@@ -12,7 +12,7 @@ func configCommand() *cobra.Command {
 		Args: usage(cobra.NoArgs),
 		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
-	c.AddCommand(configCheckCommand(), configShowCommand(), configSchemaCommand())
+	c.AddCommand(configCheckCommand(), configShowCommand(), configSchemaCommand(), configIAMCommand())
 	return c
 }
 
@@ -71,4 +71,26 @@ check a document with it that begins with
 		Args: usage(cobra.NoArgs),
 		RunE: func(c *cobra.Command, _ []string) error { return agent.ConfigSchema(c.OutOrStdout()) },
 	}
+}
+
+func configIAMCommand() *cobra.Command {
+	var o agent.CheckOptions
+	var scope agent.Scope
+	c := &cobra.Command{
+		Use:   "iam FILE",
+		Short: "Print the smallest IAM policy for a launch document",
+		Long: `Print the smallest IAM policy with which the role of an instance can do what the
+launch document in FILE ("-" for standard input) and its role file ask for. What
+the document includes is a document of its own and needs a policy of its own.`,
+		Args: usage(cobra.ExactArgs(1)),
+		RunE: func(c *cobra.Command, args []string) error {
+			o.File = args[0]
+			return agent.ConfigIAM(o, scope, c.InOrStdin(), c.OutOrStdout())
+		},
+	}
+	rolesFlag(c, &o)
+	c.Flags().StringVar(&scope.Region, "region", "*", "`REGION` of the resources")
+	c.Flags().StringVar(&scope.Account, "account", "*", "`ACCOUNT` of the resources")
+	c.Flags().StringVar(&scope.Partition, "partition", "aws", "`PARTITION` of the region: aws, aws-cn or aws-us-gov")
+	return c
 }
