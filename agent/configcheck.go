@@ -3,12 +3,14 @@ package agent
 import (
 	"bytes"
 	"compress/gzip"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 
+	"bootswain/internal/cloud"
 	"bootswain/launch"
 	"bootswain/spec"
 )
@@ -21,6 +23,10 @@ type CheckOptions struct {
 	File     string // "-" is standard input
 	Roles    string // directory of role files; "" is this machine's
 	Included bool   // it is what launch data includes, which EC2 does not limit
+
+	AWS    bool   // ask AWS too, with the caller's own credentials
+	Region string // "" is that of AWS's own settings
+	Zone   string // in which the instance is to be; "" is any
 }
 
 func (o CheckOptions) roles() string {
@@ -31,13 +37,28 @@ func (o CheckOptions) roles() string {
 }
 
 // ConfigCheck says every fault of a launch document, and warns of what looks
-// like a secret in it. What it returns exits with ExitLaunchData.
-func ConfigCheck(o CheckOptions, stdin io.Reader, stdout io.Writer) error {
+// like a secret in it. A document with faults exits with ExitLaunchData.
+func ConfigCheck(ctx context.Context, o CheckOptions, stdin io.Reader, stdout io.Writer) error {
 	doc, err := readDocument(o.File, stdin)
 	if err != nil {
 		return err
 	}
-	asked := readWith(launch.Data{UserData: doc, Given: true}, o.roles())
+	data := launch.Data{UserData: doc, Given: true}
+	var account *cloud.Account
+	if o.AWS {
+		if account, err = cloud.Open(ctx, o.Region); err != nil {
+			return fmt.Errorf("cannot ask AWS: %w", err)
+		}
+		if o.Region != "" {
+			account = account.In(o.Region)
+		}
+		if where := included(data); where != "" {
+			if data.Included, err = fetchIncluded(ctx, account, where); err != nil {
+				return apart(where, err)
+			}
+		}
+	}
+	asked := readWith(data, o.roles())
 	var faults *spec.Errors
 	errors.As(asked.err, &faults)
 	if over := tooLong(doc); over != nil && !o.Included {
@@ -57,7 +78,12 @@ func ConfigCheck(o CheckOptions, stdin io.Reader, stdout io.Writer) error {
 	for _, f := range spec.PlainSecrets(bare) {
 		fmt.Fprintf(stdout, "warning: %s: whoever may describe the instance, or runs on it, can read it\n", f)
 	}
-	if asked.spec.Include != "" {
+	switch {
+	case o.AWS:
+		if err := reviewAWS(ctx, account, o.Zone, asked.spec, stdout); err != nil {
+			return err
+		}
+	case asked.spec.Include != "":
 		fmt.Fprintf(stdout, "note: checked without %s\n", asked.spec.Include)
 	}
 	fmt.Fprintf(stdout, "fine: %s, %s\n", count(len(asked.spec.Users), "user"), count(len(asked.spec.Volumes), "volume"))

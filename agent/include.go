@@ -28,8 +28,10 @@ func complete(ctx context.Context, data launch.Data) orders {
 	if where == "" || data.Included != nil {
 		return read(data)
 	}
-	text, err := fetchIncluded(ctx, data.Region, where)
-	data.Included = text
+	account, err := cloud.Open(ctx, data.Region)
+	if err == nil {
+		data.Included, err = fetchIncluded(ctx, account, where)
+	}
 	o := read(data)
 	if err != nil && o.err == nil {
 		o.trouble = apart(where, err)
@@ -48,11 +50,7 @@ func included(data launch.Data) string {
 }
 
 // fetchIncluded never returns nil without an error.
-func fetchIncluded(ctx context.Context, region, where string) ([]byte, error) {
-	account, err := cloud.Open(ctx, region)
-	if err != nil {
-		return nil, err
-	}
+func fetchIncluded(ctx context.Context, account *cloud.Account, where string) ([]byte, error) {
 	d, err := reference.Get(ctx, account, where)
 	if err != nil {
 		return nil, err

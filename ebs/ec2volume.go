@@ -18,6 +18,7 @@ type Volume struct {
 	Zone        string
 	State       string // "creating", "available", "in-use", "error"
 	Snapshot    string // that it was made from; "" means that nothing but zeros was on it at first
+	Size        int32  // GiB
 	MultiAttach bool   // several instances may have it at once
 	Tags        map[string]string
 	Attachments []Attachment
@@ -62,7 +63,7 @@ func (c *EC2) volumes(ctx context.Context, filters ...types.Filter) (all []Volum
 func volumeOf(v types.Volume) Volume {
 	out := Volume{
 		ID: aws.ToString(v.VolumeId), Zone: aws.ToString(v.AvailabilityZone), State: string(v.State),
-		Snapshot: aws.ToString(v.SnapshotId), MultiAttach: aws.ToBool(v.MultiAttachEnabled), Tags: tagsOf(v.Tags),
+		Snapshot: aws.ToString(v.SnapshotId), Size: aws.ToInt32(v.Size), MultiAttach: aws.ToBool(v.MultiAttachEnabled), Tags: tagsOf(v.Tags),
 	}
 	for _, a := range v.Attachments {
 		if a.State != types.VolumeAttachmentStateDetached {

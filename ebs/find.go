@@ -13,15 +13,10 @@ import (
 // attached to this instance if that is as many as asked for; nothing is chosen
 // by chance. It changes nothing.
 func (c *EC2) Find(ctx context.Context, tags map[string]string, count int) ([]Volume, error) {
-	var filters []types.Filter
-	for k, v := range tags {
-		filters = append(filters, filter("tag:"+k, v))
-	}
-	all, err := c.volumes(ctx, filters...)
+	all, err := c.carrying(ctx, tags)
 	if err != nil {
 		return nil, err
 	}
-	all = slices.DeleteFunc(all, func(v Volume) bool { return !v.carries(tags) }) // EC2 took * and ? for wildcards
 	here := slices.DeleteFunc(slices.Clone(all), func(v Volume) bool { return v.Zone != c.Zone })
 	switch {
 	case len(here) < count && len(all) > len(here):
@@ -44,6 +39,17 @@ func (c *EC2) Find(ctx context.Context, tags map[string]string, count int) ([]Vo
 		here = mine
 	}
 	return here, nil
+}
+
+// carrying returns the volumes of all zones that carry all the tags.
+func (c *EC2) carrying(ctx context.Context, tags map[string]string) ([]Volume, error) {
+	var filters []types.Filter
+	for k, v := range tags {
+		filters = append(filters, filter("tag:"+k, v))
+	}
+	all, err := c.volumes(ctx, filters...)
+	// EC2 takes * and ? for wildcards.
+	return slices.DeleteFunc(all, func(v Volume) bool { return !v.carries(tags) }), err
 }
 
 func (v Volume) carries(tags map[string]string) bool {

@@ -23,15 +23,22 @@ func configCheckCommand() *cobra.Command {
 		Short: "Say every fault of a launch document, with line and column",
 		Long: `Say every fault of the launch document in FILE ("-" for standard input), with
 line and column and what to do, and warn of what looks like a secret in clear.
-Needs no cloud and changes nothing.`,
+Needs no cloud and changes nothing.
+
+With --aws, ask AWS too, with your own credentials: whether the volumes exist, are
+in one zone, of one size and free, whether a snapshot set is whole, and whether
+what the document includes can be read. This, too, changes nothing.`,
 		Args: usage(cobra.ExactArgs(1)),
 		RunE: func(c *cobra.Command, args []string) error {
 			o.File = args[0]
-			return agent.ConfigCheck(o, c.InOrStdin(), c.OutOrStdout())
+			return agent.ConfigCheck(c.Context(), o, c.InOrStdin(), c.OutOrStdout())
 		},
 	}
 	rolesFlag(c, &o)
 	c.Flags().BoolVar(&o.Included, "included", false, "FILE is what launch data includes: EC2's limit of 16 KiB does not hold")
+	c.Flags().BoolVar(&o.AWS, "aws", false, "ask AWS too, with your own credentials")
+	c.Flags().StringVar(&o.Region, "region", "", "`REGION` to ask, where AWS's own settings name another")
+	c.Flags().StringVar(&o.Zone, "zone", "", "availability `ZONE` in which the instance is to be")
 	return c
 }
 
