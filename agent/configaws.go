@@ -4,10 +4,12 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"strings"
 
 	"bootswain/ebs"
 	"bootswain/internal/cloud"
 	"bootswain/internal/situation"
+	"bootswain/secret"
 	"bootswain/spec"
 )
 
@@ -18,12 +20,13 @@ func reviewAWS(ctx context.Context, account *cloud.Account, zone string, asked *
 	c := ebs.Connect(account, zone, "")
 	wrong := 0
 	for _, v := range asked.Volumes {
-		if len(v.EBS.IDs) == 0 && !needsEC2(v.EBS) {
-			continue // what a launch template attaches is not known before the launch
-		}
-		remarks, err := c.Review(ctx, v.EBS.IDs, v.EBS.Tags, v.EBS.Count, v.EBS.Restore)
-		if err != nil {
-			return subject(err, v.Name)
+		remarks := reviewKeys(ctx, account, v.Encryption)
+		if len(v.EBS.IDs) > 0 || needsEC2(v.EBS) { // what a launch template attaches is not known before the launch
+			more, err := c.Review(ctx, v.EBS.IDs, v.EBS.Tags, v.EBS.Count, v.EBS.Restore)
+			if err != nil {
+				return subject(err, v.Name)
+			}
+			remarks = append(remarks, more...)
 		}
 		for _, r := range remarks {
 			kind := "note"
@@ -41,4 +44,23 @@ func reviewAWS(ctx context.Context, account *cloud.Account, zone string, asked *
 		}
 	}
 	return nil
+}
+
+// reviewKeys asks KMS for the keys that it has encrypted. That the caller is
+// denied them is only noted: it is the instance's role that has to have them.
+func reviewKeys(ctx context.Context, account *cloud.Account, e spec.Encryption) (remarks []ebs.Remark) {
+	for _, source := range e.Sources {
+		k := source.KMS
+		if k == nil {
+			continue
+		}
+		err := secret.TryKMS(ctx, account, k.Key, k.Ciphertext, k.Context)
+		if s := situation.Of(err); s != nil {
+			f := cloud.Of(err)
+			remarks = append(remarks, ebs.Remark{Text: strings.TrimSuffix(s.Text, ". Data untouched."), Wrong: f == nil || f.Kind != cloud.Denied})
+		} else if err != nil {
+			remarks = append(remarks, ebs.Remark{Text: err.Error(), Wrong: true})
+		}
+	}
+	return remarks
 }

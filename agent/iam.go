@@ -74,6 +74,9 @@ func (s Scope) policy(asked *spec.Spec) policy {
 	describe := false
 	for _, v := range asked.Volumes {
 		name := sid(v.Name)
+		for i, source := range v.Encryption.Sources {
+			s.allowKey(allow, fmt.Sprintf("Key%s%d", name, i+1), source)
+		}
 		var which map[string]any // tags that the volumes carry
 		switch {
 		case v.EBS.Restore != "":
@@ -102,6 +105,37 @@ func (s Scope) policy(asked *spec.Spec) policy {
 		allow("Look", []string{"ec2:DescribeVolumes", "ec2:DescribeInstances"}, []string{"*"}, nil)
 	}
 	return p
+}
+
+// allowKey lets the key of a volume be had from where it is.
+func (s Scope) allowKey(allow func(string, []string, []string, map[string]map[string]any), name string, from spec.KeySource) {
+	switch {
+	case from.KMS != nil:
+		bound := map[string]any{}
+		for key, value := range from.KMS.Context {
+			bound["kms:EncryptionContext:"+key] = value
+		}
+		condition, resource := map[string]map[string]any{"StringEquals": bound}, s.arn("kms", "key/*")
+		switch key := from.KMS.Key; {
+		case strings.HasPrefix(key, "arn:") && strings.Contains(key, ":key/"):
+			resource = key
+		case strings.Contains(key, "alias/"):
+			condition["ForAnyValue:StringEquals"] = map[string]any{"kms:ResourceAliases": key[strings.Index(key, "alias/"):]}
+		case key != "":
+			resource = s.arn("kms", "key/"+key)
+		}
+		allow(name, []string{"kms:Decrypt"}, []string{resource}, condition)
+	case from.SecretsManager != nil:
+		action, resource := s.reading("secretsmanager:" + from.SecretsManager.Secret)
+		allow(name, []string{action}, []string{resource}, nil)
+	case from.SSM != nil:
+		parameter, _, _ := strings.Cut(from.SSM.Parameter, ":")
+		if strings.HasPrefix(from.SSM.Parameter, "arn:") {
+			parameter = from.SSM.Parameter
+		}
+		action, resource := s.reading("ssm:" + parameter)
+		allow(name, []string{action}, []string{resource}, nil)
+	}
 }
 
 // allowRestore lets volumes be made of one snapshot set, and tagged as they are
@@ -133,6 +167,9 @@ func (s Scope) reading(address string) (action, resource string) {
 	case "s3":
 		return "s3:GetObject", "arn:" + s.Partition + ":s3:::" + strings.TrimPrefix(rest, "//")
 	case "ssm":
+		if strings.HasPrefix(rest, "arn:") {
+			return "ssm:GetParameter", rest
+		}
 		return "ssm:GetParameter", s.arn("ssm", "parameter/"+strings.TrimPrefix(rest, "/"))
 	case "secretsmanager":
 		if strings.HasPrefix(rest, "arn:") {

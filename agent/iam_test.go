@@ -16,7 +16,12 @@ version: 1
 include: s3://launch/db.yaml
 users_from: ssm:/users
 volumes:
-  data: {ebs: {tags: {set: orders}, count: 2}, mount: /srv/data}
+  data:
+    ebs: {tags: {set: orders}, count: 2}
+    mount: /srv/data
+    encryption:
+      kms: {ciphertext: AQICAHhhYmNkZWZn, context: {set: orders-db}, key: alias/orders}
+      fallback: [{secretsmanager: {secret: orders/key}}, {ssm: {parameter: "/orders/key:3"}}, {unlock: true}]
   old_copy: {ebs: {restore: orders-db/1}, mount: /srv/old}
   named: {ebs: {devices: [/dev/sdf]}, mount: /srv/named}
 `
@@ -57,7 +62,7 @@ func TestPolicy(t *testing.T) {
 			}
 		}
 	}
-	asked := []string{"s3:GetObject", "ssm:GetParameter"}
+	asked := []string{"s3:GetObject", "ssm:GetParameter", "kms:Decrypt", "secretsmanager:GetSecretValue"}
 	files, err := filepath.Glob("../ebs/*.go")
 	if err != nil {
 		t.Fatal(err)
@@ -87,7 +92,8 @@ func TestPolicyResources(t *testing.T) {
 		"ssm:a":              {"ssm:GetParameter", "arn:aws:ssm:*:1:parameter/a"},
 		"secretsmanager:a/b": {"secretsmanager:GetSecretValue", "arn:aws:secretsmanager:*:1:secret:a/b-??????"},
 		"secretsmanager:arn:aws:secretsmanager:x:1:secret:ab": {"secretsmanager:GetSecretValue", "arn:aws:secretsmanager:x:1:secret:ab"},
-		"": {},
+		"ssm:arn:aws:ssm:x:1:parameter/a":                     {"ssm:GetParameter", "arn:aws:ssm:x:1:parameter/a"},
+		"":                                                    {},
 	} {
 		if action, resource := (Scope{"aws", "*", "1"}).reading(address); action != want[0] || resource != want[1] {
 			t.Errorf("%s: %s for %s, want %v", address, action, resource, want)
@@ -96,6 +102,18 @@ func TestPolicyResources(t *testing.T) {
 	for _, s := range policyOf(t, everything).Statement {
 		if s.Sid == "AttachData" && s.Condition["StringEquals"]["aws:ResourceTag/set"] != "orders" || s.Sid == "MakeOldCopy" && s.Condition["StringEquals"]["aws:RequestTag/bootswain:restored-from"] != "orders-db/1" {
 			t.Errorf("%+v", s)
+		}
+	}
+	keys := map[string]string{}
+	for _, s := range policyOf(t, everything).Statement {
+		keys[s.Sid] = s.Resource[0]
+		if s.Sid == "KeyData1" && (s.Condition["StringEquals"]["kms:EncryptionContext:set"] != "orders-db" || s.Condition["ForAnyValue:StringEquals"]["kms:ResourceAliases"] != "alias/orders") {
+			t.Errorf("%+v", s)
+		}
+	}
+	for name, want := range map[string]string{"KeyData1": "arn:aws:kms:eu-west-1:111122223333:key/*", "KeyData2": "arn:aws:secretsmanager:eu-west-1:111122223333:secret:orders/key-??????", "KeyData3": "arn:aws:ssm:eu-west-1:111122223333:parameter/orders/key"} {
+		if keys[name] != want {
+			t.Errorf("%s is about %s, want %s", name, keys[name], want)
 		}
 	}
 	if p := policyOf(t, "#bootswain\nversion: 1\nusers_from: s3://users/list\n"); len(p.Statement) != 1 {

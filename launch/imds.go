@@ -180,7 +180,7 @@ func (m metadata) publicKeys(ctx context.Context) (keys []string, err error) {
 // instances of the Nitro system, whose disks say it themselves (EC2 user guide,
 // "instance metadata categories", block-device-mapping).
 func Ephemeral(ctx context.Context, src Source) (map[string]string, error) {
-	if src.File != "" {
+	if src.File+src.NoCloud != "" {
 		return nil, nil
 	}
 	const mapping = "block-device-mapping/"

@@ -21,10 +21,14 @@ func (r Ring) account(ctx context.Context, name string) (*cloud.Account, error) 
 	if err != nil {
 		return nil, err
 	}
+	return inRegionOf(a, name).Bounded(r.Limit), nil
+}
+
+func inRegionOf(a *cloud.Account, name string) *cloud.Account {
 	if part := strings.Split(name, ":"); len(part) > 5 && part[0] == "arn" {
-		a = a.In(part[3])
+		return a.In(part[3])
 	}
-	return a.Bounded(r.Limit), nil
+	return a
 }
 
 func (r Ring) kms(ctx context.Context, k *kmsKey) (*Key, error) {

@@ -26,8 +26,9 @@ line and column and what to do, and warn of what looks like a secret in clear.
 Needs no cloud and changes nothing.
 
 With --aws, ask AWS too, with your own credentials: whether the volumes exist, are
-in one zone, of one size and free, whether a snapshot set is whole, and whether
-what the document includes can be read. This, too, changes nothing.`,
+in one zone, of one size and free, whether a snapshot set is whole, whether KMS
+would decrypt the keys, and whether what the document includes can be read. This,
+too, changes nothing.`,
 		Args: usage(cobra.ExactArgs(1)),
 		RunE: func(c *cobra.Command, args []string) error {
 			o.File = args[0]

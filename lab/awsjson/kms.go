@@ -99,6 +99,7 @@ type decryptRequest struct {
 	CiphertextBlob    []byte
 	EncryptionContext map[string]string
 	KeyId             string
+	DryRun            bool
 }
 
 func (s *Server) decrypt(in decryptRequest) (any, error) {
@@ -130,6 +131,9 @@ func (s *Server) decrypt(in decryptRequest) (any, error) {
 	plaintext, err := k.aead.Open(nil, blob[:n], blob[n:], bound(in.EncryptionContext))
 	if err != nil {
 		return nil, failure("InvalidCiphertextException", "")
+	}
+	if in.DryRun {
+		return nil, failure("DryRunOperationException", "The request would have succeeded, but the DryRun option is set.")
 	}
 	return map[string]any{"KeyId": s.arn("kms", "key/"+k.id), "Plaintext": plaintext, "EncryptionAlgorithm": "SYMMETRIC_DEFAULT"}, nil
 }
