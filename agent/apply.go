@@ -34,6 +34,7 @@ func (a *Agent) Apply(ctx context.Context, o ApplyOptions) error {
 		return err
 	}
 	if o.From != "" {
+		a.sayUnchanged(asked)
 		// The daemon follows this file, and so keeps what is applied here.
 		if err := asked.data.Save(launchFile); err != nil {
 			return err

@@ -107,6 +107,11 @@ func (d *daemon) start(ctx context.Context, post func(func()), want spec.Volume,
 		old.wake()
 		return
 	case running:
+		if v := d.views[name]; v.passed && v.trouble == nil {
+			for _, line := range unchanged(old.want, want) {
+				d.say("%s: %s", name, line)
+			}
+		}
 		d.stop[name]()
 	default:
 		d.order = append(d.order, name)

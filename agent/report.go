@@ -175,6 +175,9 @@ func (v view) sentence() *situation.Situation {
 	for _, note := range v.state.Notes() {
 		text += " " + note + "."
 	}
+	if other := otherType(v.want, v.state); other != "" {
+		text += " " + other
+	}
 	return &situation.Situation{Word: situation.Ready, Subject: v.want.Name, Text: strings.TrimSpace(text + " " + v.note)}
 }
 

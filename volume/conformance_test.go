@@ -53,6 +53,7 @@ var suite = []suiteCase{
 	{"ext4 is made where it is asked for", ext4Volume},
 	{"a volume grows with its device", growVolume},
 	{"scratch is made anew by each boot and by nothing else", scratchVolume},
+	{"a volume that is up stays where it is mounted until it is taken down", movedMount},
 	{"instance storage with somebody's file system stays as it is", foreignScratch},
 }
 
@@ -64,6 +65,28 @@ func refusedWith(t *testing.T, b bench, want spec.Volume, word situation.Word, t
 	if left := b.up(t); left != "" {
 		t.Errorf("after %s there is up:\n%s", s.Word, left)
 	}
+}
+
+func movedMount(t *testing.T, b bench) {
+	want := over(b.ids()[3:]...)
+	up(t, b, want)
+	b.store(t, want.Mount, "kept")
+	moved := want
+	moved.Mount = "/srv/moved"
+	_, err := Converge(t.Context(), b.host(), moved, nil)
+	says(t, err, situation.Waiting, "it is mounted on /srv/data, and is to be on /srv/moved; what may be in use stays where it is.")
+	if got := b.load(t, want.Mount); got != "kept" {
+		t.Errorf("the row is %q", got)
+	}
+	if err := Down(t.Context(), b.host(), "data", nil); err != nil {
+		t.Fatal(err)
+	}
+	up(t, b, moved)
+	if got := b.load(t, moved.Mount); got != "kept" {
+		t.Errorf("the row is %q where it is mounted now", got)
+	}
+	b.reboot(t)
+	up(t, b, want)
 }
 
 func firstBoot(t *testing.T, b bench) {

@@ -162,7 +162,6 @@ func TestPlanSteps(t *testing.T) {
 		"ready, array there":        {running(headed(joined(seen(2), own(2)), head(2), luks.Ready)), "open, mount"},
 		"ready, opened":             {opened(headed(seen(1), head(1), luks.Ready), xfs), "mount"},
 		"ready, mounted":            {mountedOn(opened(headed(seen(1), head(1), luks.Ready), xfs), "/srv/data"), ""},
-		"ready, mounted elsewhere":  {mountedOn(opened(headed(seen(1), head(1), luks.Ready), xfs), "/srv/old"), "mount"},
 		"ready, restored":           {headed(joined(seen(2), restored), "other", luks.Ready), "assemble, open, mount"},
 		"ready, with claims":        {claimedBy(headed(joined(seen(2), own(2)), head(2), luks.Ready), 0, 1), "assemble, open, mount"},
 		"ready, half started":       {stale, "stop md127, assemble, open, mount"},

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"bootswain/filesystem"
 	"bootswain/internal/situation"
 	"bootswain/luks"
 	"bootswain/spec"
@@ -114,7 +115,18 @@ func (s State) unusable(want spec.Volume) *situation.Situation {
 	if s.Occupied != "" {
 		return s.refused("unmount it, or mount the volume elsewhere", "%s holds another file system, %s; not mounted", want.Mount, s.Occupied)
 	}
-	return nil
+	return s.inPlace(want)
+}
+
+// inPlace is a volume that is mounted where other launch data wanted it.
+func (s State) inPlace(want spec.Volume) *situation.Situation {
+	i := slices.IndexFunc(s.Mounts, func(m filesystem.Mount) bool { return m.Root == "/" })
+	if i < 0 || s.mountedAt(want.Mount) {
+		return nil
+	}
+	return &situation.Situation{Word: situation.Waiting, Subject: s.Name,
+		Text: fmt.Sprintf("it is mounted on %s, and is to be on %s; what may be in use stays where it is.", s.Mounts[i].Point, want.Mount),
+		Next: fmt.Sprintf("bootswain down %s, and bootswain up %[1]s; or reboot", s.Name)}
 }
 
 // unusableHeader finds it in the header, or behind it where that is open.
