@@ -78,9 +78,9 @@ func (a *Agent) examineLaunch(ctx context.Context) (orders, []*situation.Situati
 		if keptErr != nil && !errors.Is(keptErr, fs.ErrNotExist) {
 			err = errors.Join(err, keptErr)
 		}
-		return read(kept), []*situation.Situation{unreachable(err)}
+		return complete(ctx, kept), []*situation.Situation{unreachable(err)}
 	}
-	o := read(data)
+	o := complete(ctx, data)
 	switch {
 	case o.trouble != nil:
 		return o, []*situation.Situation{o.trouble}

@@ -25,7 +25,7 @@ func (a *Agent) UsersSync(ctx context.Context) error {
 	if err != nil {
 		return unreachable(err)
 	}
-	return a.syncUsers(ctx, read(data))
+	return a.syncUsers(ctx, a.understand(ctx, data))
 }
 
 func (a *Agent) syncUsers(ctx context.Context, o orders) error {
