@@ -37,6 +37,9 @@ func (f *formatLUKS) String() string          { return "write a LUKS2 header for
 func (f *formatLUKS) Destroys() []plan.Device { return f.all() }
 
 func (f *formatLUKS) Apply(ctx context.Context) error {
+	if err := f.same(); err != nil {
+		return err
+	}
 	kernel, path, err := f.target()
 	if err != nil {
 		return err
