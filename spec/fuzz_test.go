@@ -16,6 +16,7 @@ func FuzzParse(f *testing.F) {
 		"version: 1\nusers:\n- name: ops\n  ssh_authorized_keys: ['" + key1 + "']\n- name: dba\n  expire: 2027-01-31T00:00:00Z\n",
 		"version: 1\nvolumes:\n  data:\n    ebs: {ids: [vol-0123456789abcdef0]}\n    create: if_blank\n    encryption: {sealed: " + sealed64 + "}\n    mount: /srv/data\nmysql: {volume: data}\n",
 		"version: 1\nvolumes:\n  a: {ebs: {tags: {set: orders}, count: 2}, mount: /a}\n  b: {ebs: {restore: x}, mount: /b}\n",
+		string(keyed("{" + kmsStanza + ", recovery: none, fallback: [{sealed: " + sealed64 + ", sealed_to: [a]}, {ssm: {parameter: /a}}, {secretsmanager: {secret: a}}, {command: [/a, b]}, {unlock: true}]}")),
 		"version: 1\nusers_from: {address: ssm:/a/b, every: 1m, max_stale: 1d, when_stale: lock, break_glass: '" + key1 + "', end_sessions: true}\n",
 		"a: &a [*a]\nusers: *a\n", "a: &a {<<: *a}\n", "? {}\n: {}\n", "version: !!int 1\nusers: !x []\n", "---\n...\n---\n", "version: 1\nusers:\n\t- x\n", "\xff\xfe", "volumes: {a: {wipe: [{}], mount: /, overdue_after: 1w1d}}",
 	} {
