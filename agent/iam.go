@@ -116,11 +116,13 @@ func (s Scope) allowKey(allow func(string, []string, []string, map[string]map[st
 			bound["kms:EncryptionContext:"+key] = value
 		}
 		condition, resource := map[string]map[string]any{"StringEquals": bound}, s.arn("kms", "key/*")
-		switch key := from.KMS.Key; {
+		key := from.KMS.Key
+		_, alias, isAlias := strings.Cut(key, "alias/")
+		switch {
 		case strings.HasPrefix(key, "arn:") && strings.Contains(key, ":key/"):
 			resource = key
-		case strings.Contains(key, "alias/"):
-			condition["ForAnyValue:StringEquals"] = map[string]any{"kms:ResourceAliases": key[strings.Index(key, "alias/"):]}
+		case isAlias:
+			condition["ForAnyValue:StringEquals"] = map[string]any{"kms:ResourceAliases": "alias/" + alias}
 		case key != "":
 			resource = s.arn("kms", "key/"+key)
 		}

@@ -25,27 +25,30 @@ type fault struct {
 	sentence string // without "cannot read launch data: "; "" where the launch data is had
 	seconds  float64
 	inject   imds.Fault
-	dial     func(since time.Duration, serve func() net.Conn, ctx context.Context) (net.Conn, error) // nil: connects
+	dial     dialer // nil: connects
 	env      map[string]string
 	none     bool // no user-data was given
 }
 
-func refuse(why error) func(time.Duration, func() net.Conn, context.Context) (net.Conn, error) {
-	return func(time.Duration, func() net.Conn, context.Context) (net.Conn, error) {
+// dialer connects, or does not, so long after the beginning.
+type dialer func(ctx context.Context, since time.Duration, serve func() net.Conn) (net.Conn, error)
+
+func refuse(why error) dialer {
+	return func(context.Context, time.Duration, func() net.Conn) (net.Conn, error) {
 		return nil, &net.OpError{Op: "dial", Net: "tcp", Err: os.NewSyscallError("connect", why)}
 	}
 }
 
-func after(late time.Duration, before func(time.Duration, func() net.Conn, context.Context) (net.Conn, error)) func(time.Duration, func() net.Conn, context.Context) (net.Conn, error) {
-	return func(since time.Duration, serve func() net.Conn, ctx context.Context) (net.Conn, error) {
+func after(late time.Duration, before dialer) dialer {
+	return func(ctx context.Context, since time.Duration, serve func() net.Conn) (net.Conn, error) {
 		if since < late {
-			return before(since, serve, ctx)
+			return before(ctx, since, serve)
 		}
 		return serve(), nil
 	}
 }
 
-func hole(_ time.Duration, _ func() net.Conn, ctx context.Context) (net.Conn, error) {
+func hole(ctx context.Context, _ time.Duration, _ func() net.Conn) (net.Conn, error) {
 	<-ctx.Done()
 	return nil, ctx.Err()
 }
@@ -100,7 +103,7 @@ func (f fault) hold(t *testing.T) {
 		if f.dial == nil {
 			return network.serve(), nil
 		}
-		return f.dial(time.Since(began), network.serve, ctx)
+		return f.dial(ctx, time.Since(began), network.serve)
 	}}
 	attempts := 0
 	data, err := Await(t.Context(), src, false, func(error) { attempts++ })

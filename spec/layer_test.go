@@ -1,6 +1,7 @@
 package spec
 
 import (
+	"errors"
 	"reflect"
 	"testing"
 	"time"
@@ -63,9 +64,9 @@ func TestLayerFaults(t *testing.T) {
 	}
 	for _, tt := range tests {
 		_, err := ParseLayers(Layer{Text: []byte(tt.top)}, Layer{Name: "role x", Text: []byte(tt.role)})
-		faults, ok := err.(*Errors)
+		faults, ok := errors.AsType[*Errors](err)
 		if !ok || faults.Long() != tt.want {
-			t.Errorf("%s: got\n%vwant\n%s", tt.name, faults.Long(), tt.want)
+			t.Errorf("%s: got\n%vwant\n%s", tt.name, err, tt.want)
 		}
 	}
 }

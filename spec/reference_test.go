@@ -2,6 +2,7 @@ package spec
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"regexp"
@@ -154,6 +155,6 @@ func supported(path, key string) bool {
 		}
 	}
 	_, err := Parse([]byte(doc))
-	faults := err.(*Errors).Long()
-	return !regexp.MustCompile(`\b` + key + ` is not supported by this version`).MatchString(faults)
+	faults, ok := errors.AsType[*Errors](err)
+	return !ok || !regexp.MustCompile(`\b`+key+` is not supported by this version`).MatchString(faults.Long())
 }
