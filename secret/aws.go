@@ -21,7 +21,7 @@ func (r Ring) account(ctx context.Context, name string) (*cloud.Account, error) 
 	if err != nil {
 		return nil, err
 	}
-	return inRegionOf(a, name).Bounded(r.Limit), nil
+	return inRegionOf(a, name).Bounded(r.limit), nil
 }
 
 func inRegionOf(a *cloud.Account, name string) *cloud.Account {

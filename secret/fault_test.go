@@ -147,13 +147,13 @@ func TestFaultTable(t *testing.T) {
 func (s *seen) sealed() {
 	line, to := x25519(s.t)
 	_, other := x25519(s.t)
-	r := Ring{Identity: identity(s.t, line)}
+	r := Ring{identity: identity(s.t, line)}
 	k := canaryKey(s.t)
 	s.ask(r, "sealed", "to others, `sealed_to` given", []byte(fmt.Sprintf(`{"sealed":%q,"sealed_to":["age1aaa"]}`, base64.StdEncoding.EncodeToString(sealed(s.t, k, other)))))
 	s.ask(r, "sealed", "to others", sealed(s.t, k, other))
 	s.ask(r, "sealed", "cut off or changed", flip(sealed(s.t, k, to), 200))
 	none := filepath.Join(s.t.TempDir(), "identity")
-	s.ask(Ring{Identity: none}, "sealed", "the image has no identity", sealed(s.t, k, to))
+	s.ask(Ring{identity: none}, "sealed", "the image has no identity", sealed(s.t, k, to))
 	for name, says := range s.says {
 		s.says[name] = strings.NewReplacer(to, "age1bbb", none, IdentityPath).Replace(says)
 	}
@@ -175,7 +175,7 @@ func (s *seen) aws() {
 	round := func(injected string, limit time.Duration) {
 		var all sync.WaitGroup
 		for source, said := range sources {
-			all.Go(func() { s.ask(Ring{Limit: limit}, source, injected, said) })
+			all.Go(func() { s.ask(Ring{limit: limit}, source, injected, said) })
 		}
 		all.Wait()
 	}

@@ -1,6 +1,7 @@
 package secret
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -15,14 +16,13 @@ var ErrBrought = errors.New("the key is brought from outside")
 // source is one place where a key is to be had, as launch data and a volume's
 // header say it. One field is set, SealedTo aside.
 type source struct {
-	Sealed         []byte          `json:"sealed"`    // age ciphertext
-	SealedTo       []string        `json:"sealed_to"` // recipients, for people
-	KMS            *kmsKey         `json:"kms"`
-	SecretsManager *managedSecret  `json:"secretsmanager"`
-	SSM            *parameter      `json:"ssm"`
-	Command        []string        `json:"command"`
-	Unlock         bool            `json:"unlock"`
-	Fallback       json.RawMessage `json:"fallback"`
+	Sealed         []byte         `json:"sealed"`    // age ciphertext
+	SealedTo       []string       `json:"sealed_to"` // recipients, for people
+	KMS            *kmsKey        `json:"kms"`
+	SecretsManager *managedSecret `json:"secretsmanager"`
+	SSM            *parameter     `json:"ssm"`
+	Command        []string       `json:"command"`
+	Unlock         bool           `json:"unlock"`
 }
 
 type kmsKey struct {
@@ -65,23 +65,19 @@ func Sources(said []byte) [][]byte {
 // JSON text of a source.
 func isCiphertext(said []byte) bool { return len(said) == 0 || said[0] != '{' }
 
-// Ring gets keys from wherever this machine may have them. The zero Ring, with a
-// Runner, is that of a shipped image.
+// Ring gets keys from wherever this machine may have them.
 type Ring struct {
-	Identity string        // path of the image's identity; "" is IdentityPath
-	Run      run.Runner    // of programs in the image
-	Limit    time.Duration // of one request to AWS; 0 is cloud.Limit
+	Run run.Runner // of programs in the image
 
-	top string // above which nobody's programs are looked at; "" is /
+	identity string        // path of the image's identity; "" is IdentityPath
+	limit    time.Duration // of one request to AWS; 0 is cloud.Limit
+	top      string        // above which nobody's programs are looked at; "" is /
 }
 
 // Unseal gets the key from one source, and does so anew every time. What cannot
 // be had is a LOCKED situation.
 func (r Ring) Unseal(ctx context.Context, said []byte) (*Key, error) {
-	identity := IdentityFile(IdentityPath)
-	if r.Identity != "" {
-		identity = IdentityFile(r.Identity)
-	}
+	identity := IdentityFile(cmp.Or(r.identity, IdentityPath))
 	if isCiphertext(said) {
 		return identity.unseal(said, nil)
 	}

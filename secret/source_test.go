@@ -41,7 +41,7 @@ func FuzzSources(f *testing.F) {
 	for _, s := range []string{"", "{", `{"unlock":true,"fallback":[{"sealed":"AAAA"}]}`, `{"sealed":"AAAA"}`, "age-encryption.org/v1\n"} {
 		f.Add([]byte(s))
 	}
-	r := Ring{Identity: "/nonexistent"}
+	r := Ring{identity: "/nonexistent"}
 	f.Fuzz(func(t *testing.T, said []byte) {
 		for _, one := range Sources(said) {
 			var s source
