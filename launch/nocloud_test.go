@@ -2,6 +2,7 @@ package launch
 
 import (
 	"errors"
+	"flag"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -60,6 +61,29 @@ func TestSeed(t *testing.T) {
 		if d.FetchedAt = (time.Time{}); err != nil || !reflect.DeepEqual(d, tt.want) {
 			t.Errorf("%s: got %+v, %v\nwant %+v", tt.name, d, err, tt.want)
 		}
+	}
+}
+
+var seeds = flag.Int("seeds", 0, "how many disks of this machine hold a NoCloud seed")
+
+// TestSeedOnRealDisks reads every disk of a machine that has nothing else, twice.
+func TestSeedOnRealDisks(t *testing.T) {
+	if *seeds == 0 {
+		t.Skip("for a machine whose disks are seeds")
+	}
+	disks, err := filepath.Glob("/dev/nvme*n1")
+	if err != nil || len(disks) != *seeds {
+		t.Fatalf("disks %q, %v", disks, err)
+	}
+	for _, disk := range append(disks, disks...) {
+		d, err := Fetch(t.Context(), Source{NoCloud: disk})
+		if err != nil || string(d.UserData) != "#bootswain\nversion: 1\n" || d.InstanceID != "iid-1" || len(d.PublicKeys) != 1 {
+			t.Errorf("%s: %+v, %v", disk, d, err)
+		}
+	}
+	mounts, err := os.ReadFile("/proc/mounts")
+	if err != nil || strings.Contains(string(mounts), "nvme") {
+		t.Errorf("still mounted: %s, %v", mounts, err)
 	}
 }
 

@@ -43,10 +43,16 @@ func TestWalk(t *testing.T) {
 // inGuest runs the tests of package volume that r names in a micro guest.
 func inGuest(t *testing.T, r image.MicroRun) {
 	t.Helper()
+	inGuestOf(t, "bootswain/volume", r)
+}
+
+// inGuestOf runs the tests of another package.
+func inGuestOf(t *testing.T, room string, r image.MicroRun) {
+	t.Helper()
 	if os.Getenv("BOOTSWAIN_E2E") == "" {
 		t.Skip("set BOOTSWAIN_E2E=1 to start virtual machines")
 	}
-	micro, err := image.BuildMicroTest(t.Context(), t.Output(), "bootswain/volume")
+	micro, err := image.BuildMicroTest(t.Context(), t.Output(), room)
 	if err != nil {
 		t.Fatal(err)
 	}

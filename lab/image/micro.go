@@ -34,7 +34,7 @@ var tools = []string{
 
 // modules that the guest loads at its start, with what they depend on.
 // Nothing loads others later: there is no udev and no modprobe.
-var modules = []string{"raid0", "dm-crypt", "dm-flakey", "dm-delay", "xfs", "loop", "xts", "aesni-intel", "algif_skcipher"}
+var modules = []string{"raid0", "dm-crypt", "dm-flakey", "dm-delay", "xfs", "loop", "xts", "aesni-intel", "algif_skcipher", "isofs", "vfat", "nls_cp437", "nls_ascii"}
 
 //go:embed microinit/*.go
 var microinitSource embed.FS
