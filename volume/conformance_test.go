@@ -72,9 +72,9 @@ func movedMount(t *testing.T, b bench) {
 	up(t, b, want)
 	b.store(t, want.Mount, "kept")
 	moved := want
-	moved.Mount = "/srv/moved"
+	moved.Mount = "/srv/set0"
 	_, err := Converge(t.Context(), b.host(), moved, nil)
-	says(t, err, situation.Waiting, "it is mounted on /srv/data, and is to be on /srv/moved; what may be in use stays where it is.")
+	says(t, err, situation.Waiting, "it is mounted on /srv/data, and is to be on /srv/set0; what may be in use stays where it is.")
 	if got := b.load(t, want.Mount); got != "kept" {
 		t.Errorf("the row is %q", got)
 	}
