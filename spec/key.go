@@ -100,9 +100,26 @@ func object(keys []Key) schema {
 	return s
 }
 
+// literal returns the default where it is a value that could be given, or "".
+func (k Key) literal() string {
+	value, isCode := strings.CutPrefix(k.Default, "`")
+	value, isAll := strings.CutSuffix(value, "`")
+	if !isCode || !isAll || strings.Contains(value, "`") {
+		return ""
+	}
+	return value
+}
+
 // value is the schema of the key's value.
 func (k Key) value() schema {
 	s := schema{"description": k.Meaning + "."}
+	switch literal := k.literal(); literal {
+	case "":
+	case "true", "false":
+		s["default"] = literal == "true"
+	default:
+		s["default"] = literal
+	}
 	if k.keys != nil {
 		inner := object(k.keys)
 		maps.Copy(inner, k.rule)

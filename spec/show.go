@@ -63,15 +63,14 @@ func defaults(n *yaml.Node, path string) (pairs []*yaml.Node) {
 	place := volumeAt.ReplaceAllString(userAt.ReplaceAllString(path, "users[]"), "volumes.NAME")
 	for at, k := range Keys {
 		above, _ := strings.CutSuffix(at, "."+k.Name)
-		value, isValue := strings.CutPrefix(k.Default, "`")
-		if above != place || !isValue || !strings.HasSuffix(value, "`") || hasKey(n, k.Name) {
+		if above != place || k.literal() == "" || hasKey(n, k.Name) {
 			continue
 		}
 		if k.Name == "prefill" && !hasKey(n, "instance_store") {
 			continue
 		}
 		pairs = append(pairs, &yaml.Node{Kind: yaml.ScalarNode, Value: k.Name},
-			&yaml.Node{Kind: yaml.ScalarNode, Value: strings.TrimSuffix(value, "`"), LineComment: "default"})
+			&yaml.Node{Kind: yaml.ScalarNode, Value: k.literal(), LineComment: "default"})
 	}
 	return pairs
 }
