@@ -15,6 +15,7 @@ func FuzzIMDS(f *testing.F) {
 	f.Add(500, "x", 200, "{}", 200, "0=", "\n\n")
 	f.Add(200, "\x1f\x8b", 200, `{"instanceId": 1}`, 302, "../../x=y", "a\r\nb")
 	f.Add(200, "", 200, `{"instanceId": "i-1"}`, 200, "=\n%=x\n?a=b\n../=c", "k")
+	f.Add(4, "x", 200, identityDocument, 200, "", "")
 	service := newService()
 	server := httptest.NewServer(service)
 	f.Cleanup(server.Close)
@@ -48,7 +49,7 @@ func FuzzIMDS(f *testing.F) {
 			t.Errorf("no instance id, and no error: %+v", d)
 		case err == nil && !d.Given && given != http.StatusNotFound:
 			t.Errorf("the answer %d was taken for none given", given)
-		case err == nil && d.Given && string(d.UserData) != data:
+		case err == nil && d.Given && (given != http.StatusOK || string(d.UserData) != data):
 			t.Errorf("got %q, want %q", d.UserData, data)
 		}
 		for _, k := range d.PublicKeys {

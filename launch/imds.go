@@ -235,8 +235,10 @@ func (m metadata) get(ctx context.Context, what string, ask func(context.Context
 	}
 	took := time.Since(start)
 	switch {
-	case err == nil:
+	case err == nil && m.last.status == http.StatusOK:
 		return text, true, nil
+	case err == nil:
+		return nil, false, whyStatus(m.last.status, what) // 204 and the like are no words of an IMDS
 	case errors.Is(ctx.Err(), context.Canceled):
 		return nil, false, &Unread{why: ctx.Err().Error(), cause: ctx.Err()}
 	case m.last.forToken: // a 404 here means that whatever answers is not an IMDSv2

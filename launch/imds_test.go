@@ -147,6 +147,7 @@ func TestFaults(t *testing.T) {
 		{"user-data 401", status(userData, 401), "IMDS answered 401 to the request for user-data: it did not take its own token"},
 		{"user-data 403", status(userData, 403), "IMDS answered 403 to the request for user-data: it is switched off for this instance, or out of bounds"},
 		{"user-data 500", status(userData, 500), "IMDS answered 500 to the request for user-data: it is in trouble"},
+		{"user-data 204", status(userData, 204), "IMDS answered 204 to the request for user-data"},
 		{"user-data 302", status(userData, 302), "IMDS answered 302 to the request for user-data"},
 		{"user-data silent", conn(userData, "", false), "no answer from IMDS for user-data in 0."},
 		{"user-data cut", conn(userData, "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n#bootswain\n", true), "IMDS closed the connection in the middle of user-data"},
