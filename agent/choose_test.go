@@ -84,7 +84,7 @@ func (w *world) Create(_ context.Context, id, snapshot string, _ int) error {
 	return nil
 }
 
-// worked waits until the hardware has done n things.
+// worked waits until the hardware has done n things, and EC2 knows.
 func (w *world) worked(n int) {
 	w.t.Helper()
 	for range n {
@@ -94,6 +94,7 @@ func (w *world) worked(n int) {
 			w.t.Fatal("the hardware does nothing")
 		}
 	}
+	w.ec2.Wait()
 }
 
 // blank makes volumes that carry tags and are attached to nothing.

@@ -80,8 +80,11 @@ func New(h Hardware) *Server {
 // Close ends what is under way, and waits for it.
 func (s *Server) Close() {
 	s.stop()
-	s.working.Wait()
+	s.Wait()
 }
+
+// Wait returns when the hardware has done what it was asked, and the books say so.
+func (s *Server) Wait() { s.working.Wait() }
 
 // Requests returns the requests so far.
 func (s *Server) Requests() []Request {
