@@ -51,11 +51,12 @@ func readCopy(r io.ReaderAt, at int64, magic []byte, other *Header) (h *Header, 
 	if err != nil || !bytes.HasPrefix(b, magic) {
 		return nil, false, err
 	}
-	switch binary.BigEndian.Uint16(b[atVersion:]) {
-	case 1:
+	switch version := binary.BigEndian.Uint16(b[atVersion:]); {
+	case version == 1 && at > 0: // LUKS1 has one copy
+		return nil, true, nil
+	case version == 1:
 		return &Header{Version: 1, UUID: text(b[atUUID:], 40)}, true, nil
-	case 2:
-	default:
+	case version != 2:
 		return nil, true, ErrNewer
 	}
 	size := binary.BigEndian.Uint64(b[atSize:])

@@ -207,6 +207,21 @@ func TestNewerAndReencrypting(t *testing.T) {
 	}
 }
 
+// TestSecondOfVersion1: LUKS1 has one copy, so what says that it is another one's
+// second is damaged.
+func TestSecondOfVersion1(t *testing.T) {
+	b := bytes.Clone(fixture(t))
+	b[16384+7] = 1 // the lower byte of the version
+	sum(b, 16384)
+	h, err := Read(bytes.NewReader(b))
+	if err != nil || h.Damaged() != "second" {
+		t.Fatalf("%+v, %v", h, err)
+	}
+	if _, err := h.Token(); err != nil {
+		t.Error(err)
+	}
+}
+
 func FuzzReadHeader(f *testing.F) {
 	b := fixture(f)
 	f.Add(b)
