@@ -214,12 +214,8 @@ func (m *Machine) Shutdown(ctx context.Context) error {
 	if p == nil {
 		return nil
 	}
-	select {
-	case <-p.done:
-		return nil
-	case <-ctx.Done():
-		return fmt.Errorf("the guest does not shut down: %w", ctx.Err())
-	}
+	// Not p.done: a PowerOn right after it could still find the machine on.
+	return m.wait(ctx, "the guest to shut down", func() bool { return m.process != p })
 }
 
 // Reboot asks the guest to reboot and waits until it is up again.
