@@ -2,8 +2,11 @@ package volume
 
 import (
 	"maps"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"bootswain/internal/fakehost"
 	"bootswain/internal/situation"
@@ -152,4 +155,38 @@ func TestFormatSparesReady(t *testing.T) {
 		t.Error("bytes have changed")
 	}
 	sound(t, m)
+}
+
+// TestArrayTakenApart: the kernel has let an array go between two looks at it.
+func TestArrayTakenApart(t *testing.T) {
+	m := fakehost.New(t)
+	m.Create(diskSize, volumeIDs(2)...)
+	want := wanted(2)
+	if _, err := Converge(t.Context(), hostOf(m), want, nil); err != nil {
+		t.Fatal(err)
+	}
+	s, err := Observe(t.Context(), hostOf(m), want)
+	if err != nil || s.Array == nil {
+		t.Fatalf("%+v, %v", s.Array, err)
+	}
+	dir := filepath.Join(hostOf(m).EBS.Sys, "block", s.Array.Kernel, "md")
+	for _, file := range []string{"raid_disks", "array_state"} {
+		if err := os.Remove(filepath.Join(dir, file)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.WriteFile(filepath.Join(dir, "raid_disks"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "array_state"), []byte("clean\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	go func() { // the state follows
+		time.Sleep(100 * time.Millisecond)
+		_ = os.WriteFile(filepath.Join(dir, "array_state"), []byte("clear\n"), 0o600)
+	}()
+	s.Stale, s.Array = nil, nil
+	if err := s.w.observeArray(&s); err != nil || s.Array != nil || len(s.Stale) != 1 {
+		t.Errorf("array %+v, stale %v, %v, want a stale one", s.Array, s.Stale, err)
+	}
 }

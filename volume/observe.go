@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"bootswain/ebs"
 	"bootswain/luks"
@@ -87,6 +88,15 @@ func name(d ebs.Device) string { return fmt.Sprintf("%s (%s)", d.VolumeID, d.Pat
 // observeArray finds the array that holds the devices, and what is left of
 // attempts to start one.
 func (w *work) observeArray(s *State) error {
+	for end := time.Now().Add(2 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+		err := w.findArray(s)
+		if !errors.Is(err, errTakenApart) || time.Now().After(end) {
+			return err
+		}
+	}
+}
+
+func (w *work) findArray(s *State) error {
 	if !s.striped() {
 		return nil
 	}
@@ -98,12 +108,18 @@ func (w *work) observeArray(s *State) error {
 	if s.Stale, err = raid.Stale(w.host.EBS.Sys, ours); err != nil {
 		return err
 	}
-	for _, d := range s.Devices {
+	for i, d := range s.Devices {
 		for _, holder := range d.Holders {
 			if !strings.HasPrefix(holder, "md") || slices.Contains(s.Stale, holder) || s.Array != nil && s.Array.Kernel == holder {
 				continue
 			}
 			a, err := w.array(holder)
+			if errors.Is(err, fs.ErrNotExist) { // the kernel has let go of it meanwhile
+				if s.Devices[i].Holders, err = raid.Holders(w.host.EBS.Sys, d.Name); err != nil {
+					return err
+				}
+				continue
+			}
 			if err != nil {
 				return err
 			}
@@ -117,15 +133,15 @@ func (w *work) observeArray(s *State) error {
 	if s.Array != nil {
 		return nil
 	}
-	s.Array, err = w.deadArray(s.Name)
+	s.Array, err = w.deadArray(s)
 	return err
 }
 
 // deadArray returns the volume's array if it has lost every device, so that no
 // device leads to it; its link is still there.
-func (w *work) deadArray(volume string) (*Array, error) {
-	to, err := os.Readlink(filepath.Join(w.host.EBS.Dev, "md", volume))
-	if err != nil {
+func (w *work) deadArray(s *State) (*Array, error) {
+	to, err := os.Readlink(filepath.Join(w.host.EBS.Dev, "md", s.Name))
+	if err != nil || slices.Contains(s.Stale, filepath.Base(to)) {
 		return nil, nil
 	}
 	a, err := w.array(filepath.Base(to))
@@ -172,13 +188,21 @@ func (w *work) size(kernel string) (int64, error) {
 	return sectors * 512, err
 }
 
+// errTakenApart is an array that the kernel has begun to take apart since its state
+// was read: it has no number of disks any more (md.c, raid_disks_show).
+var errTakenApart = errors.New("the kernel is taking it apart")
+
 // attribute reads a numeric attribute of a block device.
 func (w *work) attribute(kernel, name string) (int64, error) {
 	b, err := os.ReadFile(filepath.Join(w.host.EBS.Sys, "block", kernel, name))
 	if err != nil {
 		return 0, err
 	}
-	return strconv.ParseInt(strings.TrimSpace(string(b)), 10, 54)
+	text := strings.TrimSpace(string(b))
+	if text == "" {
+		return 0, errTakenApart
+	}
+	return strconv.ParseInt(text, 10, 54)
 }
 
 // observeOrphan notes a mapping of our name; observeLayers takes the note back
