@@ -115,11 +115,7 @@ func (b *bench) faultyLaunchData(m *lab.Machine, temp person, untouched []*lab.V
 	if code, h := b.health(m); code != 503 || !strings.Contains(h.Checks["launch-data"][0].Output, sentence) {
 		b.Errorf("health: %d %+v", code, h)
 	}
-	for _, p := range []person{b.ops, b.owner} {
-		if out, err := m.SSH(b.ctx, p.name, p.signer, "true"); err != nil || out.Code != 0 {
-			b.Errorf("%s cannot log in: %v", p.name, err)
-		}
-	}
+	b.loggedIn(m)
 	if out := b.sh(m, "getent passwd temp || true"); out != "" {
 		b.Errorf("a faulty entry got an account: %s", out)
 	}
