@@ -59,8 +59,6 @@ func TestCuts(t *testing.T) {
 	if arrays := b.sh(m, "ls -d /sys/block/md*"); strings.Count(arrays, "\n")+1 != cuts {
 		b.Errorf("%d sets, but these arrays: %s", cuts, arrays)
 	}
-	must(b, m.Reboot(b.ctx))
-	b.ready(m)
 	b.cleanBoot(m)
 	b.step("%d cuts, %d sets converged", cuts, cuts)
 }
