@@ -344,14 +344,7 @@ func TestApplyRefusesAWeakKeyPair(t *testing.T) {
 // BenchmarkApply lets 50 people with 5 keys each in for the first time, and
 // looks once more; the time of useradd(8) itself is not in it.
 func BenchmarkApply(b *testing.B) {
-	var users []spec.User
-	for i := range 50 {
-		u := spec.User{Name: fmt.Sprintf("user%02d", i), Groups: []string{"adm"}, Sudo: []string{"ALL=(ALL) NOPASSWD:ALL"}}
-		for range 5 {
-			u.SSHAuthorizedKeys = append(u.SSHAuthorizedKeys, key1)
-		}
-		users = append(users, u)
-	}
+	users := fiftyPeople()
 	for b.Loop() {
 		b.StopTimer()
 		m := newMachine(b)
