@@ -8,9 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 
-	"bootswain/internal/cloud"
 	"bootswain/launch"
 	"bootswain/spec"
 )
@@ -18,50 +16,17 @@ import (
 // maxUserData is EC2's limit for user-data, in bytes before base64.
 const maxUserData = 16 << 10
 
-// CheckOptions say which document is looked at, and as what.
-type CheckOptions struct {
-	File     string // "-" is standard input
-	Roles    string // directory of role files; "" is this machine's
-	Included bool   // it is what launch data includes, which EC2 does not limit
-
-	AWS    bool   // ask AWS too, with the caller's own credentials
-	Region string // "" is that of AWS's own settings
-	Zone   string // in which the instance is to be; "" is any
-}
-
-func (o CheckOptions) roles() string {
-	if o.Roles != "" {
-		return o.Roles
-	}
-	return rolesDir
-}
-
 // ConfigCheck says every fault of a launch document, and warns of what looks
 // like a secret in it. A document with faults exits with ExitLaunchData.
 func ConfigCheck(ctx context.Context, o CheckOptions, stdin io.Reader, stdout io.Writer) error {
-	doc, err := readDocument(o.File, stdin)
+	data, account, err := o.data(ctx, stdin)
 	if err != nil {
 		return err
-	}
-	data := launch.Data{UserData: doc, Given: true}
-	var account *cloud.Account
-	if o.AWS {
-		if account, err = cloud.Open(ctx, o.Region); err != nil {
-			return fmt.Errorf("cannot ask AWS: %w", err)
-		}
-		if o.Region != "" {
-			account = account.In(o.Region)
-		}
-		if where := included(data); where != "" {
-			if data.Included, err = fetchIncluded(ctx, account, where); err != nil {
-				return apart(where, err)
-			}
-		}
 	}
 	asked := readWith(data, o.roles())
 	var faults *spec.Errors
 	errors.As(asked.err, &faults)
-	if over := tooLong(doc); over != nil && !o.Included {
+	if over := tooLong(data.UserData); over != nil && !o.Included {
 		faults = &spec.Errors{Faults: append(over.Faults, faultsOf(faults)...)}
 		asked.err, asked.trouble = faults, faulty(faults)
 	}
@@ -71,7 +36,7 @@ func ConfigCheck(ctx context.Context, o CheckOptions, stdin io.Reader, stdout io
 	if asked.trouble != nil && asked.err != nil {
 		return asked.trouble
 	}
-	bare, err := launch.Unwrap(doc)
+	bare, err := launch.Unwrap(data.UserData)
 	if err != nil {
 		return fmt.Errorf("%s: %w", o.File, err)
 	}
@@ -83,7 +48,7 @@ func ConfigCheck(ctx context.Context, o CheckOptions, stdin io.Reader, stdout io
 		if err := reviewAWS(ctx, account, o.Zone, asked.spec, stdout); err != nil {
 			return err
 		}
-	case asked.spec.Include != "":
+	case asked.spec.Include != "" && data.Included == nil:
 		fmt.Fprintf(stdout, "note: checked without %s\n", asked.spec.Include)
 	}
 	fmt.Fprintf(stdout, "fine: %s, %s\n", count(len(asked.spec.Users), "user"), count(len(asked.spec.Volumes), "volume"))
@@ -117,13 +82,13 @@ func tooLong(doc []byte) *spec.Errors {
 
 // ConfigShow prints what a launch document and its role come to, and where each
 // value came from. Secrets are not in it.
-func ConfigShow(o CheckOptions, stdin io.Reader, stdout io.Writer) error {
-	data := launch.Data{Given: true}
+func ConfigShow(ctx context.Context, o CheckOptions, stdin io.Reader, stdout io.Writer) error {
+	var data launch.Data
 	var err error
 	if o.File == "" {
 		data, err = launch.Load(launchFile)
 	} else {
-		data.UserData, err = readDocument(o.File, stdin)
+		data, _, err = o.data(ctx, stdin)
 	}
 	if err != nil {
 		return err
@@ -161,15 +126,4 @@ func ConfigSchema(stdout io.Writer) error {
 	e.SetIndent("", "  ")
 	e.SetEscapeHTML(false)
 	return e.Encode(spec.Schema())
-}
-
-func readDocument(name string, stdin io.Reader) ([]byte, error) {
-	if name == "-" {
-		return io.ReadAll(stdin)
-	}
-	b, err := os.ReadFile(name)
-	if err != nil {
-		return nil, fmt.Errorf("cannot read the document: %w", err)
-	}
-	return b, nil
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"reflect"
 	"regexp"
 	"slices"
 	"strings"
@@ -28,8 +29,8 @@ volumes:
 
 func policyOf(t *testing.T, doc string) policy {
 	t.Helper()
-	var out bytes.Buffer
-	if err := ConfigIAM(CheckOptions{File: "-"}, Scope{"aws", "eu-west-1", "111122223333"}, strings.NewReader(doc), &out); err != nil {
+	var out, notes bytes.Buffer
+	if err := ConfigIAM(t.Context(), CheckOptions{File: "-"}, Scope{"aws", "eu-west-1", "111122223333"}, strings.NewReader(doc), &out, &notes); err != nil {
 		t.Fatal(err)
 	}
 	var p policy
@@ -82,6 +83,65 @@ func TestPolicy(t *testing.T) {
 	slices.Sort(asked)
 	if !slices.Equal(actions, asked) {
 		t.Errorf("the policy allows %v; asked for is %v", actions, asked)
+	}
+}
+
+// TestPolicyIsSmallest: no statement allows what another one does, and without any
+// one of the document's demands there is a statement less.
+func TestPolicyIsSmallest(t *testing.T) {
+	all := policyOf(t, everything).Statement
+	for i, s := range all {
+		for _, other := range all[:i] {
+			if slices.Equal(s.Action, other.Action) && slices.Equal(s.Resource, other.Resource) && reflect.DeepEqual(s.Condition, other.Condition) {
+				t.Errorf("%s and %s allow the same", s.Sid, other.Sid)
+			}
+		}
+	}
+	for demand, sids := range map[string][]string{
+		"include: s3://launch/db.yaml\n":                               {"Include"},
+		"users_from: ssm:/users\n":                                     {"Users"},
+		"{secretsmanager: {secret: orders/key}}, ":                     {"KeyData2"},
+		", {ssm: {parameter: \"/orders/key:3\"}}":                      {"KeyData3"},
+		"  old_copy: {ebs: {restore: orders-db/1}, mount: /srv/old}\n": {"AttachOldCopy", "MakeFromOldCopy", "MakeOldCopy", "SnapshotsOldCopy", "TagNewOldCopy", "TagOldCopy"},
+	} {
+		if !strings.Contains(everything, demand) {
+			t.Fatalf("%q is not asked for", demand)
+		}
+		rest := len(policyOf(t, strings.Replace(everything, demand, "", 1)).Statement)
+		if rest != len(all)-len(sids) {
+			t.Errorf("without %q %d statements of %d are left, want all but %v", demand, rest, len(all), sids)
+		}
+	}
+}
+
+// TestConfigIAMIncluded: what launch data includes is in a file of its own.
+func TestConfigIAMIncluded(t *testing.T) {
+	below := filepath.Join(t.TempDir(), "db.yaml")
+	if err := os.WriteFile(below, []byte("version: 1\nusers_from: s3://users/list\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	const doc = "#bootswain\nversion: 1\ninclude: ssm:/launch/db\n"
+	for _, c := range []struct {
+		doc, below, want, notes, err string
+	}{
+		{doc, below, `"arn:aws:s3:::users/list"`, "note: if a customer-managed key of KMS encrypts ssm:/launch/db, kms:Decrypt with it is needed too; --aws looks\nnote: if a customer-managed key of KMS encrypts s3://users/list, ", ""},
+		{doc, "", `parameter/launch/db"`, "note: ssm:/launch/db asks for more, and is not looked at: give its file too, or --aws\n", ""},
+		{"#bootswain\nversion: 1\n", below, "", "", "- includes nothing; what is " + below + "?"},
+		{doc, "/nonexistent", "", "", "cannot read the document: open /nonexistent: no such file or directory"},
+	} {
+		var out, notes bytes.Buffer
+		err := ConfigIAM(t.Context(), CheckOptions{File: "-", Below: c.below}, Scope{"aws", "*", "*"}, strings.NewReader(c.doc), &out, &notes)
+		if !strings.Contains(out.String(), c.want) || !strings.HasPrefix(notes.String(), c.notes) || (err == nil) != (c.err == "") || err != nil && err.Error() != c.err {
+			t.Errorf("%s: %v\n%s%s", c.below, err, notes.String(), out.String())
+		}
+	}
+	var out bytes.Buffer
+	if err := ConfigCheck(t.Context(), CheckOptions{File: "-", Below: below}, strings.NewReader(doc), &out); err != nil || strings.Contains(out.String(), "checked without") {
+		t.Errorf("%v: %s", err, out.String())
+	}
+	out.Reset()
+	if err := ConfigShow(t.Context(), CheckOptions{File: "-", Below: below}, strings.NewReader(doc), &out); err != nil || !strings.Contains(out.String(), "s3://users/list # ssm:/launch/db") {
+		t.Errorf("%v: %s", err, out.String())
 	}
 }
 

@@ -19,19 +19,19 @@ func configCommand() *cobra.Command {
 func configCheckCommand() *cobra.Command {
 	var o agent.CheckOptions
 	c := &cobra.Command{
-		Use:   "check FILE",
+		Use:   "check FILE [INCLUDED]",
 		Short: "Say every fault of a launch document, with line and column",
 		Long: `Say every fault of the launch document in FILE ("-" for standard input), with
 line and column and what to do, and warn of what looks like a secret in clear.
-Needs no cloud and changes nothing.
+What it includes is in INCLUDED. Needs no cloud and changes nothing.
 
 With --aws, ask AWS too, with your own credentials: whether the volumes exist, are
 in one zone, of one size and free, whether a snapshot set is whole, whether KMS
 would decrypt the keys, and whether what the document includes can be read. This,
 too, changes nothing.`,
-		Args: usage(cobra.ExactArgs(1)),
+		Args: usage(cobra.RangeArgs(1, 2)),
 		RunE: func(c *cobra.Command, args []string) error {
-			o.File = args[0]
+			o.File, o.Below = files(args)
 			return agent.ConfigCheck(c.Context(), o, c.InOrStdin(), c.OutOrStdout())
 		},
 	}
@@ -46,22 +46,26 @@ too, changes nothing.`,
 func configShowCommand() *cobra.Command {
 	var o agent.CheckOptions
 	c := &cobra.Command{
-		Use:   "show [FILE]",
+		Use:   "show [FILE [INCLUDED]]",
 		Short: "Show what launch data and its role come to, and where each value came from",
 		Long: `Show what the launch document in FILE ("-" for standard input), or this
-instance's own launch data, and the role that it names come to: every value with
-its file, line and column, and the defaults. Secrets are not shown, also not
-those that are sealed.`,
-		Args: usage(cobra.MaximumNArgs(1)),
+instance's own launch data, what it includes and the role that it names come to:
+every value with its file, line and column, and the defaults. Secrets are not
+shown, also not those that are sealed.`,
+		Args: usage(cobra.MaximumNArgs(2)),
 		RunE: func(c *cobra.Command, args []string) error {
-			if len(args) > 0 {
-				o.File = args[0]
-			}
-			return agent.ConfigShow(o, c.InOrStdin(), c.OutOrStdout())
+			o.File, o.Below = files(args)
+			return agent.ConfigShow(c.Context(), o, c.InOrStdin(), c.OutOrStdout())
 		},
 	}
 	rolesFlag(c, &o)
 	return c
+}
+
+// files are a document and what it includes.
+func files(args []string) (file, below string) {
+	args = append(args, "", "")
+	return args[0], args[1]
 }
 
 func rolesFlag(c *cobra.Command, o *agent.CheckOptions) {
@@ -85,18 +89,23 @@ func configIAMCommand() *cobra.Command {
 	var o agent.CheckOptions
 	var scope agent.Scope
 	c := &cobra.Command{
-		Use:   "iam FILE",
+		Use:   "iam FILE [INCLUDED]",
 		Short: "Print the smallest IAM policy for a launch document",
 		Long: `Print the smallest IAM policy with which the role of an instance can do what the
-launch document in FILE ("-" for standard input) and its role file ask for. What
-the document includes is a document of its own and needs a policy of its own.`,
-		Args: usage(cobra.ExactArgs(1)),
+launch document in FILE ("-" for standard input), what it includes, which is in
+INCLUDED, and its role file ask for.
+
+With --aws, read what it includes from AWS instead, and ask, with your own
+credentials, which customer-managed keys of KMS encrypt what the instance reads:
+it needs them too.`,
+		Args: usage(cobra.RangeArgs(1, 2)),
 		RunE: func(c *cobra.Command, args []string) error {
-			o.File = args[0]
-			return agent.ConfigIAM(o, scope, c.InOrStdin(), c.OutOrStdout())
+			o.File, o.Below = files(args)
+			return agent.ConfigIAM(c.Context(), o, scope, c.InOrStdin(), c.OutOrStdout(), c.ErrOrStderr())
 		},
 	}
 	rolesFlag(c, &o)
+	c.Flags().BoolVar(&o.AWS, "aws", false, "ask AWS too, with your own credentials")
 	c.Flags().StringVar(&scope.Region, "region", "*", "`REGION` of the resources")
 	c.Flags().StringVar(&scope.Account, "account", "*", "`ACCOUNT` of the resources")
 	c.Flags().StringVar(&scope.Partition, "partition", "aws", "`PARTITION` of the region: aws, aws-cn or aws-us-gov")

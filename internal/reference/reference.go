@@ -39,15 +39,16 @@ func (c *Conflict) Error() string {
 
 // place is one kind of address. get returns a *cloud.Failure of the kind
 // NotFound where there is no document. put writes over this version only, ""
-// being none, or returns a *Conflict.
+// being none, or returns a *Conflict. encryption names the key of KMS, "" is none.
 type place interface {
 	get(ctx context.Context) (Document, error)
 	put(ctx context.Context, data []byte, over string) (version string, err error)
+	encryption(ctx context.Context) (key string, err error)
 }
 
 var (
 	s3Address     = regexp.MustCompile(`^s3://([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])/(\S+)$`)
-	ssmAddress    = regexp.MustCompile(`^ssm:(/?[A-Za-z0-9_.-][A-Za-z0-9_./-]*)$`)
+	ssmAddress    = regexp.MustCompile(`^ssm:((?:arn:[^:/]+:ssm:[^:/]*:[^:/]*:parameter)?/?[A-Za-z0-9_.-][A-Za-z0-9_./-]*)$`)
 	secretAddress = regexp.MustCompile(`^secretsmanager:(\S+)$`)
 )
 

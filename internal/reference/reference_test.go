@@ -19,6 +19,7 @@ import (
 // store is a Parameter Store with one parameter. Between a look and a write
 // somebody else may write, as often as meddle says.
 type store struct {
+	parameters
 	versions []string
 	meddle   int
 }

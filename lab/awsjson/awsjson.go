@@ -102,9 +102,11 @@ var actions = map[string]action{
 	"DescribeKey":                     of("kms", (*Server).describeKey),
 	"GenerateDataKeyWithoutPlaintext": of("kms", (*Server).generateDataKey),
 	"CreateSecret":                    of("secretsmanager", (*Server).createSecret),
+	"DescribeSecret":                  of("secretsmanager", (*Server).describeSecret),
 	"DeleteSecret":                    of("secretsmanager", (*Server).deleteSecret),
 	"GetSecretValue":                  of("secretsmanager", (*Server).getSecretValue),
 	"DeleteParameter":                 of("ssm", (*Server).deleteParameter),
+	"DescribeParameters":              of("ssm", (*Server).describeParameters),
 	"GetParameter":                    of("ssm", (*Server).getParameter),
 	"PutParameter":                    of("ssm", (*Server).putParameter),
 }

@@ -162,5 +162,5 @@ func (s *Server) describeKey(in struct{ KeyId string }) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return map[string]any{"KeyMetadata": map[string]any{"KeyId": k.id, "Arn": s.arn("kms", "key/"+k.id), "Enabled": k.Enabled, "KeyState": "Enabled", "KeyUsage": "ENCRYPT_DECRYPT"}}, nil
+	return map[string]any{"KeyMetadata": map[string]any{"KeyId": k.id, "Arn": s.arn("kms", "key/"+k.id), "Enabled": k.Enabled, "KeyState": "Enabled", "KeyManager": "CUSTOMER", "KeyUsage": "ENCRYPT_DECRYPT"}}, nil
 }

@@ -1,6 +1,7 @@
 package awsjson
 
 import (
+	"cmp"
 	"crypto/rand"
 	"strconv"
 	"strings"
@@ -13,6 +14,7 @@ type secret struct {
 	SecretString *string `json:",omitempty"`
 	SecretBinary []byte  `json:",omitempty"`
 	ARN          string
+	key          string // of KMS; "" is the one that AWS manages
 }
 
 // AddSecret makes a secret of a text.
@@ -26,11 +28,12 @@ func (s *Server) createSecret(in struct {
 	Name         string
 	SecretString *string
 	SecretBinary []byte
+	KmsKeyId     string
 }) (any, error) {
 	if s.secrets[in.Name] != nil {
 		return nil, failure("ResourceExistsException", "The operation failed because the secret %s already exists.", in.Name)
 	}
-	made := &secret{in.Name, rand.Text() + "lab1234", in.SecretString, in.SecretBinary, s.arn("secretsmanager", "secret:"+in.Name+"-"+rand.Text()[:6])}
+	made := &secret{in.Name, rand.Text() + "lab1234", in.SecretString, in.SecretBinary, s.arn("secretsmanager", "secret:"+in.Name+"-"+rand.Text()[:6]), in.KmsKeyId}
 	s.secrets[in.Name] = made
 	return map[string]any{"ARN": made.ARN, "Name": made.Name, "VersionId": made.Version}, nil
 }
@@ -56,6 +59,18 @@ func (s *Server) getSecretValue(in struct{ SecretId, VersionId string }) (any, e
 	return found, nil
 }
 
+func (s *Server) describeSecret(in struct{ SecretId string }) (any, error) {
+	found, err := s.secret(in.SecretId)
+	if err != nil {
+		return nil, err
+	}
+	answer := map[string]any{"ARN": found.ARN, "Name": found.Name}
+	if found.key != "" {
+		answer["KmsKeyId"] = found.key
+	}
+	return answer, nil
+}
+
 func (s *Server) deleteSecret(in struct{ SecretId string }) (any, error) {
 	found, err := s.secret(in.SecretId)
 	if err != nil {
@@ -69,25 +84,29 @@ func (s *Server) deleteSecret(in struct{ SecretId string }) (any, error) {
 type parameter struct {
 	kind   string
 	values []string // from version 1
+	key    string   // of KMS, by which those that are encrypted are
 }
+
+// managedKey is the key that AWS makes for parameters.
+const managedKey = "alias/aws/ssm"
 
 // AddParameter makes a parameter that is encrypted.
 func (s *Server) AddParameter(name, value string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.parameters[name] = &parameter{"SecureString", []string{value}}
+	s.parameters[name] = &parameter{"SecureString", []string{value}, managedKey}
 }
 
 func (s *Server) putParameter(in struct {
-	Name, Value, Type string
-	Overwrite         bool
+	Name, Value, Type, KeyId string
+	Overwrite                bool
 }) (any, error) {
 	p := s.parameters[in.Name]
 	switch {
 	case p != nil && !in.Overwrite:
 		return nil, failure("ParameterAlreadyExists", "The parameter already exists. To overwrite this value, set the overwrite option in the request to true.")
 	case p == nil:
-		p = &parameter{kind: in.Type}
+		p = &parameter{kind: in.Type, key: cmp.Or(in.KeyId, managedKey)}
 		s.parameters[in.Name] = p
 	}
 	p.values = append(p.values, in.Value)
@@ -120,6 +139,29 @@ func (s *Server) getParameter(in struct {
 		value = "kms:encrypted"
 	}
 	return map[string]any{"Parameter": map[string]any{"Name": name, "Type": p.kind, "Value": value, "Version": version, "ARN": s.arn("ssm", "parameter"+name), "DataType": "text"}}, nil
+}
+
+// describeParameters knows the filter by name.
+func (s *Server) describeParameters(in struct {
+	ParameterFilters []struct {
+		Key    string
+		Values []string
+	}
+}) (any, error) {
+	found := []any{}
+	for _, filter := range in.ParameterFilters {
+		if filter.Key != "Name" {
+			return nil, failure("InvalidFilterKey", "The laboratory knows Name.")
+		}
+		for _, name := range filter.Values {
+			if p := s.parameters[name]; p != nil && p.kind == "SecureString" {
+				found = append(found, map[string]any{"Name": name, "Type": p.kind, "KeyId": p.key})
+			} else if p != nil {
+				found = append(found, map[string]any{"Name": name, "Type": p.kind})
+			}
+		}
+	}
+	return map[string]any{"Parameters": found}, nil
 }
 
 func (s *Server) deleteParameter(in struct{ Name string }) (any, error) {
