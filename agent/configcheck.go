@@ -40,7 +40,18 @@ func ConfigCheck(ctx context.Context, o CheckOptions, stdin io.Reader, stdout io
 	if err != nil {
 		return fmt.Errorf("%s: %w", o.File, err)
 	}
-	for _, f := range spec.PlainSecrets(bare) {
+	secrets := spec.PlainSecrets(bare)
+	texts, err := launch.Beside(data.UserData)
+	if err != nil { // nothing that keeps the document from being read
+		fmt.Fprintf(stdout, "note: not all that stands beside the document was looked at: %v\n", err)
+	}
+	for _, t := range texts {
+		for _, f := range spec.PlainSecretsBeside(t.Text) {
+			f.Layer = t.Name
+			secrets = append(secrets, f)
+		}
+	}
+	for _, f := range secrets {
 		fmt.Fprintf(stdout, "warning: %s: whoever may describe the instance, or runs on it, can read it\n", f)
 	}
 	switch {

@@ -5,6 +5,7 @@ import (
 	"compress/gzip"
 	"encoding/base64"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -69,6 +70,38 @@ func TestUnwrap(t *testing.T) {
 	}
 }
 
+func TestBeside(t *testing.T) {
+	const script = "#!/bin/sh\necho hello\n"
+	cloud := "#cloud-config\nbootswain:\n  version: 1\npassword: x\n"
+	rest := "#cloud-config\nbootswain:\n            \npassword: x\n"
+	for name, c := range map[string]struct {
+		in   string
+		want []string
+	}{
+		"bare":         {bare, nil},
+		"script":       {script, []string{": " + script}},
+		"cloud-config": {zip(cloud), []string{": " + rest}},
+		"JSON":         {"#cloud-config\n{\"bootswain\": {\"version\": 1}, \"a\": 2}", []string{": #cloud-config\n{\"bootswain\":               , \"a\": 2}"}},
+		"others' only": {"#cloud-config\nruncmd: [", []string{": #cloud-config\nruncmd: ["}},
+		"MIME": {mimeOf(part("text/x-bootswain", "7bit", bare), part("text/x-shellscript", "base64", b64(script)), part("image/png", "7bit", "x"), strings.ReplaceAll(mimeOf(part("text/cloud-config", "7bit", "#cloud-config\na: b")), "==B==", "==C==")), []string{
+			"part 2 (text/x-shellscript): " + script, "part 4 (text/cloud-config): #cloud-config\na: b",
+		}},
+	} {
+		texts, err := Beside([]byte(c.in))
+		var got []string
+		for _, text := range texts {
+			got = append(got, text.Name+": "+string(text.Text))
+		}
+		if err != nil || !slices.Equal(got, c.want) {
+			t.Errorf("%s: %q, %v\nwant %q", name, got, err, c.want)
+		}
+	}
+	_, err := Beside([]byte(mimeOf(part("text/x-shellscript", "base64", "!!!"))))
+	if err == nil || !strings.Contains(err.Error(), "a MIME part of type text/x-shellscript is damaged or cut short") {
+		t.Errorf("damaged: %v", err)
+	}
+}
+
 func TestUnwrapNone(t *testing.T) {
 	for name, in := range map[string]string{
 		"empty": "", "blank": " \n", "script": "#!/bin/sh\necho MIME-Version: 1.0\n", "cloud-config": "#cloud-config\nruncmd: []\n",
@@ -126,6 +159,9 @@ func FuzzUnwrap(f *testing.F) {
 		doc, err := Unwrap(in)
 		if (doc == nil) != (err != nil) {
 			t.Errorf("got %q and %v", doc, err)
+		}
+		if texts, besideErr := Beside(in); besideErr == nil && err != nil && !errors.Is(err, ErrNone) && !strings.Contains(err.Error(), "bootswain documents") {
+			t.Errorf("%d texts beside, and %v", len(texts), err)
 		}
 		if len(doc) > len(in)+maxUnwrapped {
 			t.Errorf("%d bytes from %d", len(doc), len(in))

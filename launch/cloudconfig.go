@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -18,17 +19,18 @@ const ourKey = "bootswain"
 var ourLine = regexp.MustCompile(`(?m)^\s*\{?\s*["']?bootswain["']?\s*:`)
 
 // fromCloudConfig returns the value of our key in the cloud-config text, at
-// the lines and columns that it has there, or nil if the key is not there.
-func fromCloudConfig(text []byte) ([]byte, error) {
+// the lines and columns that it has there, or nil if the key is not there; and the
+// rest of the text.
+func fromCloudConfig(text []byte) (doc, rest []byte, err error) {
 	var root yaml.Node
 	if err := yaml.Unmarshal(text, &root); err != nil {
 		if ourLine.Match(text) {
-			return nil, fmt.Errorf("the cloud-config around bootswain: is not valid YAML: %s", strings.TrimPrefix(err.Error(), "yaml: "))
+			return nil, nil, fmt.Errorf("the cloud-config around bootswain: is not valid YAML: %s", strings.TrimPrefix(err.Error(), "yaml: "))
 		}
-		return nil, nil
+		return nil, text, nil
 	}
 	if len(root.Content) == 0 || root.Content[0].Kind != yaml.MappingNode {
-		return nil, nil
+		return nil, text, nil
 	}
 	top := root.Content[0]
 	var value, next *yaml.Node
@@ -37,7 +39,7 @@ func fromCloudConfig(text []byte) ([]byte, error) {
 			continue
 		}
 		if value != nil {
-			return nil, fmt.Errorf("the cloud-config has the key bootswain twice, the second time in line %d", top.Content[i].Line)
+			return nil, nil, fmt.Errorf("the cloud-config has the key bootswain twice, the second time in line %d", top.Content[i].Line)
 		}
 		value = top.Content[i+1]
 		if i+2 < len(top.Content) {
@@ -45,40 +47,41 @@ func fromCloudConfig(text []byte) ([]byte, error) {
 		}
 	}
 	if value == nil {
-		return nil, nil
+		return nil, text, nil
 	}
 	if value.ShortTag() == "!!null" {
-		return nil, fmt.Errorf("the key bootswain in line %d of the cloud-config is empty", value.Line)
+		return nil, nil, fmt.Errorf("the key bootswain in line %d of the cloud-config is empty", value.Line)
 	}
 	return cutOut(text, value, next, top.Style&yaml.FlowStyle != 0)
 }
 
 // cutOut returns the part of text that is value and ends before next, with all
-// that is before it blanked. In a flow mapping, which JSON is, brackets and
-// commas follow the value, so that only the value's own grammar tells its end.
-func cutOut(text []byte, value, next *yaml.Node, inFlow bool) ([]byte, error) {
+// that is before it blanked, and the text without that part. In a flow mapping,
+// which JSON is, brackets and commas follow the value, so that only the value's
+// own grammar tells its end.
+func cutOut(text []byte, value, next *yaml.Node, inFlow bool) (doc, rest []byte, err error) {
 	odd := errors.New("cannot tell where bootswain: ends in the cloud-config; write it as a block, one key a line")
 	from, to := offset(text, value), len(text)
 	if next != nil {
 		to = offset(text, next)
 	}
 	if from > to {
-		return nil, odd
+		return nil, nil, odd
 	}
 	if inFlow {
 		dec := json.NewDecoder(bytes.NewReader(text[from:to]))
 		var raw json.RawMessage
 		if dec.Decode(&raw) != nil {
-			return nil, odd
+			return nil, nil, odd
 		}
 		to = from + int(dec.InputOffset())
 	}
-	doc := append(blanked(text[:from]), text[from:to]...)
+	doc = append(blanked(text[:from]), text[from:to]...)
 	var again yaml.Node
 	if err := yaml.Unmarshal(doc, &again); err != nil || len(again.Content) == 0 || !same(again.Content[0], value) {
-		return nil, odd
+		return nil, nil, odd
 	}
-	return doc, nil
+	return doc, slices.Concat(text[:from], blanked(text[from:to]), text[to:]), nil
 }
 
 // same tells whether two trees say the same at the same places.

@@ -3,6 +3,7 @@ package spec
 import (
 	"bytes"
 	"regexp"
+	"strings"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -42,9 +43,44 @@ func PlainSecrets(doc []byte) (found []Fault) {
 	}
 	for i, line := range bytes.Split(doc, []byte("\n")) {
 		if at := secretValue.FindIndex(line); at != nil {
-			add(i+1, at[0]+1, "", "this looks like a secret in clear")
+			add(i+1, at[0]+1, "", looksSecret)
 		}
 	}
 	sortFaults(found)
+	return found
+}
+
+const looksSecret = "this looks like a secret in clear"
+
+var (
+	// assigned is a name and what it is given, in shells and their flags, in YAML,
+	// JSON and INI.
+	assigned = regexp.MustCompile(`([A-Za-z][\w-]*)["']?\s*(?::\s|=)\s*["']?([^\s"',;}]+)`)
+	// about is a name of what is about a secret and none itself.
+	about = regexp.MustCompile(`(?i)[_-](id|name|arn|file|path)$`)
+	// noSecret is a value that is none: another's, a switch, a number such as the
+	// life of a token, or what opens a block of YAML.
+	noSecret = regexp.MustCompile("(?i)^([$`|>&*<\\[{]|(true|false|yes|no|on|off|null|none|\\d+)$)")
+)
+
+// PlainSecretsBeside names the places of a text of somebody else's, such as a
+// script, that look like a secret in clear. Its words never repeat a value.
+func PlainSecretsBeside(text []byte) (found []Fault) {
+	for i, line := range bytes.Split(text, []byte("\n")) {
+		if at := secretValue.FindIndex(line); at != nil {
+			found = append(found, Fault{Line: i + 1, Column: at[0] + 1, Message: looksSecret})
+			continue
+		}
+		if bytes.HasPrefix(bytes.TrimSpace(line), []byte("#")) {
+			continue
+		}
+		for _, m := range assigned.FindAllSubmatchIndex(line, -1) {
+			name, value := string(line[m[2]:m[3]]), string(line[m[4]:m[5]])
+			if secretWord.MatchString(strings.ReplaceAll(name, "-", "_")) && !about.MatchString(name) && !isPlace(value) && !noSecret.MatchString(value) {
+				found = append(found, Fault{Line: i + 1, Column: m[4] + 1, Path: step("", name), Message: "is called like a secret and stands in clear"})
+				break
+			}
+		}
+	}
 	return found
 }

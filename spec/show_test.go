@@ -62,3 +62,31 @@ volumes:
 		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), want)
 	}
 }
+
+func TestPlainSecretsBeside(t *testing.T) {
+	var got []string
+	for _, f := range PlainSecretsBeside([]byte(`#!/bin/sh
+# password: as everybody's
+TOKEN=$(curl -X PUT -H "X-aws-ec2-metadata-token-ttl-seconds: 60" http://169.254.169.254/latest/api/token)
+export DB_PASSWORD=hunter2 PORT=3306
+mysql --password='hunter3' --ssl
+vault login --token-file=t --secret-id=orders/key -
+API_KEY="ssm:/orders/api"
+aws configure set aws_access_key_id AKIAIOSFODNN7EXAMPLE
+lock_passwd: true
+password: "$6$salt"
+{name: ops, plain_text_passwd: hunter4}
+private_key: |
+COMPASS=north
+`)) {
+		got = append(got, f.String())
+	}
+	want := `4:20: DB_PASSWORD is called like a secret and stands in clear
+5:19: password is called like a secret and stands in clear
+8:37: this looks like a secret in clear
+10:12: this looks like a secret in clear
+11:32: plain_text_passwd is called like a secret and stands in clear`
+	if strings.Join(got, "\n") != want {
+		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), want)
+	}
+}

@@ -20,6 +20,21 @@ volumes:
 mysql: {volume: data}
 `
 
+const archive = `Content-Type: multipart/mixed; boundary=b
+MIME-Version: 1.0
+
+--b
+Content-Type: text/x-bootswain
+
+version: 1
+--b
+Content-Type: text/x-shellscript
+
+#!/bin/sh
+export DB_PASSWORD=hunter2
+--b--
+`
+
 func TestCommandLine(t *testing.T) {
 	for name, c := range map[string]struct {
 		args           string
@@ -40,6 +55,8 @@ func TestCommandLine(t *testing.T) {
 		"too long by far":      {"config check -", sound + "# " + noise(), 5, "(put it into S3 and include: it)", "EC2 takes 16384"},
 		"long, and included":   {"config check --included -", sound + strings.Repeat("#", 16<<10), 0, "fine: 0 users, 1 volume", ""},
 		"secret":               {"config check -", sound + "env: {DB_PASSWORD: hunter2}\n", 0, "warning: 8:20: env.DB_PASSWORD is called like a secret and stands in clear: whoever may describe the instance", ""},
+		"secret beside it":     {"config check -", "#cloud-config\npassword: hunter2\nbootswain: {version: 1}\n", 0, "warning: 2:11: password is called like a secret and stands in clear: whoever may describe the instance", ""},
+		"secret in a script":   {"config check -", archive, 0, "warning: part 2 (text/x-shellscript) 2:20: DB_PASSWORD is called like a secret", ""},
 		"no such role":         {"config check --roles /nonexistent -", sound + "role: app\n", 5, `8:7: role "app" is not in /nonexistent (there are none)`, ""},
 		"shown":                {"config show -", sound, 0, "    overdue_after: 5m # default\n", ""},
 		"shown, faulty":        {"config show -", sound + "volums: {}\n", 5, "8:1: volums unknown (volumes?)", "FAILED launch data"},
