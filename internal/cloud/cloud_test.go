@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/http/httptrace"
 	"strings"
 	"syscall"
 	"testing"
@@ -72,6 +73,37 @@ func TestOpen(t *testing.T) {
 				t.Error("In changes the account, or does not change its copy")
 			}
 		})
+	}
+}
+
+// TestIPv6 asks a metadata service that is on IPv6 only, and knows its usual
+// address.
+func TestIPv6(t *testing.T) {
+	l, err := net.Listen("tcp6", "[::1]:0")
+	if err != nil {
+		t.Skip("no IPv6 here: ", err)
+	}
+	machine(t)
+	s := imds.New(imds.Instance{ID: "i-0a", Region: "eu-west-1", Zone: "eu-west-1a"})
+	s.SetRole("db-prod", credentials)
+	web := &http.Server{Handler: s}
+	go func() { _ = web.Serve(l) }() // ends with Close
+	t.Cleanup(func() { _ = web.Close() })
+	t.Setenv("AWS_EC2_METADATA_SERVICE_ENDPOINT", "http://"+l.Addr().String())
+	a, err := Open(t.Context(), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c, err := a.Config.Credentials.Retrieve(t.Context()); err != nil || a.Config.Region != "eu-west-1" || c.AccessKeyID != "ASIAROLE" {
+		t.Errorf("region %s, key %s, %v", a.Config.Region, c.AccessKeyID, err)
+	}
+	t.Setenv("AWS_EC2_METADATA_SERVICE_ENDPOINT", "")
+	t.Setenv("AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE", "IPv6")
+	asked := ""
+	ctx, cancel := context.WithCancel(t.Context())
+	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GetConn: func(at string) { asked = at; cancel() }})
+	if _, err := metadata().GetMetadata(ctx, nil); err == nil || asked != "[fd00:ec2::254]:80" {
+		t.Errorf("asked %s, %v", asked, err)
 	}
 }
 
