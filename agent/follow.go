@@ -22,33 +22,23 @@ func (d *daemon) readOrders(ctx context.Context, post func(func())) {
 		post(func() { d.unread = unreachable(err) })
 		return
 	}
-	for said := ""; ; {
-		changed := modified(launchFile)
-		o := d.understand(ctx, data)
-		if !o.waits() || o.trouble.String() != said {
-			users := d.admit(ctx, o)
-			if err := publishEnv(envFile, o); err != nil {
-				d.say("%v", err)
-			}
-			now := modified(launchFile)
-			post(func() {
-				d.asked, d.orders, d.users, d.unread, d.launched = true, o, users, nil, now
-				d.follow(ctx, post)
-			})
-		}
-		if !o.waits() {
-			return
-		}
-		said = o.trouble.String()
-		select {
-		case <-ctx.Done():
-			return
-		case <-time.After(retryEvery):
-		}
-		if !modified(launchFile).Equal(changed) {
-			return // whoever replaced it is followed by itself
-		}
+	var looked time.Time
+	understand := func() orders {
+		looked = modified(launchFile)
+		return d.understand(ctx, data)
 	}
+	replaced := func() bool { return !modified(launchFile).Equal(looked) } // and followed, by whoever did it
+	untilWhole(ctx, understand, replaced, func(o orders) {
+		users := d.admit(ctx, o)
+		if err := publishEnv(envFile, o); err != nil {
+			d.say("%v", err)
+		}
+		now := modified(launchFile)
+		post(func() {
+			d.asked, d.orders, d.users, d.unread, d.launched = true, o, users, nil, now
+			d.follow(ctx, post)
+		})
+	})
 }
 
 // followLaunchFile takes up launch data that a person put in its place.

@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"time"
 
 	"bootswain/internal/cloud"
 	"bootswain/internal/reference"
@@ -56,6 +57,30 @@ func fetchIncluded(ctx context.Context, account *cloud.Account, where string) ([
 		return nil, err
 	}
 	return append([]byte{}, d.Data...), nil
+}
+
+// untilWhole has launch data understood, and again and again while a part of it
+// has yet to be read. follow gets what is news; once the launch data is replaced
+// there is none.
+func untilWhole(ctx context.Context, understand func() orders, replaced func() bool, follow func(orders)) {
+	for said := ""; ; {
+		o := understand()
+		if !o.waits() || o.trouble.String() != said {
+			follow(o)
+		}
+		if !o.waits() {
+			return
+		}
+		said = o.trouble.String()
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(retryEvery):
+		}
+		if replaced() {
+			return
+		}
+	}
 }
 
 // waits tells whether a part of the launch data has yet to be read.

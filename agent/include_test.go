@@ -1,12 +1,18 @@
 package agent
 
 import (
+	"context"
+	"errors"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"bootswain/launch"
+	"bootswain/spec"
 )
 
 // TestInclude has the rest of a document in S3, and in a Parameter Store that
@@ -51,5 +57,42 @@ func TestInclude(t *testing.T) {
 	}
 	if where := included(launch.Data{}); where != "" {
 		t.Errorf("nothing given includes %s", where)
+	}
+}
+
+// TestIncludeIsAskedForAgain: what is included is asked for every 30 s until it is
+// there, what is news is followed once, and launch data in its place ends that.
+func TestIncludeIsAskedForAgain(t *testing.T) {
+	waiting := func(why string) orders {
+		return orders{spec: &spec.Spec{}, trouble: apart("s3://launch/db.yaml", errors.New(why))}
+	}
+	answers := []orders{waiting("s3 denied GetObject"), waiting("s3 denied GetObject"), waiting("s3 throttles GetObject"), {spec: &spec.Spec{}}}
+	for name, c := range map[string]struct {
+		replacedAt, cancelAt int // attempts; 0 is never
+		tries                []time.Duration
+		followed             []int // attempts
+	}{
+		"until it is there": {0, 0, []time.Duration{0, 30 * time.Second, time.Minute, 90 * time.Second}, []int{1, 3, 4}},
+		"replaced":          {2, 0, []time.Duration{0, 30 * time.Second}, []int{1}},
+		"the end":           {0, 3, []time.Duration{0, 30 * time.Second, time.Minute}, []int{1, 3}},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			began := time.Now()
+			var tries []time.Duration
+			var followed []int
+			understand := func() orders {
+				tries = append(tries, time.Since(began))
+				if len(tries) == c.cancelAt {
+					cancel()
+				}
+				return answers[len(tries)-1]
+			}
+			untilWhole(ctx, understand, func() bool { return len(tries) == c.replacedAt }, func(orders) { followed = append(followed, len(tries)) })
+			if !slices.Equal(tries, c.tries) || !slices.Equal(followed, c.followed) {
+				t.Errorf("%s: tried at %v, want %v; followed attempts %v, want %v", name, tries, c.tries, followed, c.followed)
+			}
+		})
 	}
 }
