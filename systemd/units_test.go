@@ -87,6 +87,15 @@ func TestOrder(t *testing.T) {
 			t.Errorf("%s must not come after %s", pair[0], pair[1])
 		}
 	}
+	// cloud-init's stage that makes users and file systems, by its names before and
+	// since 24.3.
+	for _, unit := range []string{"bootswain.service", "bootswain-access.service"} {
+		for _, cloudInit := range []string{"cloud-init.service", "cloud-init-network.service"} {
+			if !after(unit, cloudInit) {
+				t.Errorf("%s must come after %s", unit, cloudInit)
+			}
+		}
+	}
 	if strings.Contains(MountUnit{What: "a", Where: "/a", Type: "xfs", Required: true}.String(), "bootswain.service") {
 		t.Error("a mount after the daemon that starts it waits for itself")
 	}

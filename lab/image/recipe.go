@@ -14,8 +14,9 @@ type System struct {
 }
 
 var (
-	// Debian13 has MariaDB.
-	Debian13 = System{suite: "trixie", beside: []string{"mariadb-server"}}
+	// Debian13 has MariaDB, and cloud-init, which is off until somebody removes
+	// /etc/cloud/cloud-init.disabled.
+	Debian13 = System{suite: "trixie", beside: []string{"mariadb-server", "cloud-init"}}
 	// Sid has MySQL, and systemd's own access to the metadata service, which can
 	// lock every other way to it (systemd-imdsd, since systemd 261).
 	Sid = System{suite: "sid", beside: []string{"mysql-server", "apparmor", "systemd-imds"}}

@@ -9,8 +9,11 @@
 package s3
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
+	"crypto/sha256"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -129,26 +132,33 @@ func (s *Server) RoundTrip(r *http.Request) (*http.Response, error) {
 
 // MakeBucket makes a bucket, when the server answers.
 func (s *Server) MakeBucket(ctx context.Context, name string) error {
-	const empty = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855" // SHA-256 of nothing
 	for {
-		r, err := http.NewRequestWithContext(ctx, http.MethodPut, "http://s3/"+name, nil)
-		if err != nil {
+		err := s.Put(ctx, name, nil)
+		if _, silent := errors.AsType[*net.OpError](err); !silent {
 			return err
-		}
-		r.Header.Set("X-Amz-Content-Sha256", empty)
-		answer, err := s.RoundTrip(r)
-		if err == nil {
-			words, _ := io.ReadAll(answer.Body)
-			answer.Body.Close()
-			if answer.StatusCode != http.StatusOK {
-				return fmt.Errorf("cannot make the bucket %s: %s: %s", name, answer.Status, words)
-			}
-			return nil
 		}
 		select {
 		case <-time.After(50 * time.Millisecond):
 		case <-ctx.Done():
-			return fmt.Errorf("cannot make the bucket %s: %w", name, err)
+			return err
 		}
 	}
+}
+
+// Put writes an object, "bucket/key", or makes a bucket.
+func (s *Server) Put(ctx context.Context, path string, body []byte) error {
+	r, err := http.NewRequestWithContext(ctx, http.MethodPut, "http://s3/"+path, bytes.NewReader(body))
+	if err != nil {
+		return err
+	}
+	r.Header.Set("X-Amz-Content-Sha256", fmt.Sprintf("%x", sha256.Sum256(body)))
+	answer, err := s.RoundTrip(r)
+	if err != nil {
+		return fmt.Errorf("cannot put %s into S3: %w", path, err)
+	}
+	defer answer.Body.Close()
+	if words, _ := io.ReadAll(answer.Body); answer.StatusCode != http.StatusOK {
+		return fmt.Errorf("cannot put %s into S3: %s: %s", path, answer.Status, words)
+	}
+	return nil
 }
