@@ -24,18 +24,23 @@ func (d *daemon) readOrders(ctx context.Context, post func(func())) {
 	}
 	var looked time.Time
 	understand := func() orders {
+		// Whatever takes the file's place from here on is followed by itself.
 		looked = modified(launchFile)
-		return d.understand(ctx, data)
+		o := d.understand(ctx, data)
+		if o.data.Included != nil && data.Included == nil {
+			looked = modified(launchFile) // it has kept what it read
+		}
+		return o
 	}
-	replaced := func() bool { return !modified(launchFile).Equal(looked) } // and followed, by whoever did it
+	replaced := func() bool { return !modified(launchFile).Equal(looked) }
 	untilWhole(ctx, understand, replaced, func(o orders) {
 		users := d.admit(ctx, o)
 		if err := publishEnv(envFile, o); err != nil {
 			d.say("%v", err)
 		}
-		now := modified(launchFile)
+		version := looked
 		post(func() {
-			d.asked, d.orders, d.users, d.unread, d.launched = true, o, users, nil, now
+			d.asked, d.orders, d.users, d.unread, d.launched = true, o, users, nil, version
 			d.follow(ctx, post)
 		})
 	})

@@ -98,5 +98,14 @@ func (a *Agent) launchData(ctx context.Context, wait patience, failed func(error
 	if data, err = launch.Await(ctx, a.source(), bool(wait), failed); err != nil {
 		return launch.Data{}, err
 	}
-	return data, data.Save(launchFile)
+	return keep(launchFile, data)
+}
+
+// keep keeps what was fetched, or returns what another process of this boot has
+// kept meanwhile: all of them follow the same.
+func keep(path string, data launch.Data) (launch.Data, error) {
+	if kept, err := launch.Load(path); !errors.Is(err, fs.ErrNotExist) {
+		return kept, err
+	}
+	return data, data.Save(path)
 }

@@ -2,6 +2,7 @@ package agent
 
 import (
 	"errors"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -63,5 +64,19 @@ func TestReleasedNeedsTheNameAndBothHalves(t *testing.T) {
 func TestExplainLeavesOutWhatWasPrinted(t *testing.T) {
 	if got := Explain(toldError{errors.New("already on the screen")}); got != "" {
 		t.Errorf("printed twice: %q", got)
+	}
+}
+
+// TestKeep: of two processes that fetch at a time both follow what the first has
+// kept, and the second leaves the file as it is.
+func TestKeep(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "launch.json")
+	first := launch.Data{Given: true, UserData: []byte(soundUser), InstanceID: "i-1"}
+	if got, err := keep(path, first); err != nil || got.InstanceID != "i-1" {
+		t.Fatalf("first: %+v, %v", got, err)
+	}
+	version := modified(path)
+	if got, err := keep(path, launch.Data{InstanceID: "i-2"}); err != nil || got.InstanceID != "i-1" || !modified(path).Equal(version) {
+		t.Errorf("second: %+v, %v, kept at %v and then at %v", got, err, version, modified(path))
 	}
 }
