@@ -7,6 +7,9 @@ import (
 	"testing"
 	"time"
 
+	"filippo.io/age"
+
+	"bootswain/ebs"
 	"bootswain/lab"
 	"bootswain/lab/image"
 )
@@ -19,11 +22,14 @@ func TestWhole(t *testing.T) {
 	b := open(t)
 	one, two, four := b.volumes(1, 320<<20), b.volumes(2, 192<<20), b.volumes(4, 128<<20)
 	all := append(append(one, two...), four...)
+	offline, err := age.GenerateX25519Identity()
+	must(t, err)
+	database := b.documented("A database with four encrypted volumes:", []person{b.ops},
+		"devices: [/dev/sdf, /dev/sdg, /dev/sdh, /dev/sdi]", "ids: "+ids(four), "YWdlLWVuY3J5cHRpb24…", b.sealed(baked.agent.Recipient),
+		"recovery: age1…", "recovery: "+offline.Recipient().String())
 	m := b.start(lab.MachineOptions{
 		Volumes: all, PublicKeys: []string{b.owner.line},
-		UserData: b.document(
-			b.stanza("one", "/srv/one", one...)+b.stanza("two", "/srv/two", two...)+b.stanza("data", "/srv/data", four...),
-			"mysql: {volume: data}\n"),
+		UserData: []byte(strings.Replace(database, "volumes:\n", "volumes:\n"+b.stanza("one", "/srv/one", one...)+b.stanza("two", "/srv/two", two...), 1)),
 	})
 	b.ready(m)
 	b.sql(m, "create database orders; use orders; create table o (n int primary key, t varchar(40)); insert into o select seq, md5(seq) from seq_1_to_1000;")
@@ -44,13 +50,32 @@ func TestWhole(t *testing.T) {
 	b.notOnDisk(m, all)
 	must(b, m.Close())
 
-	next := b.start(lab.MachineOptions{Volumes: all, UserData: b.document("", "")})
+	next := b.start(lab.MachineOptions{Volumes: all, Role: "db-prod", UserData: b.document("", "")})
 	b.ready(next)
 	b.same(next, rows, "another machine without a stanza for the volumes")
 	for _, where := range []string{"/srv/one", "/srv/two", "/srv/data", "/var/lib/mysql"} {
 		b.sh(next, "findmnt -n --mountpoint "+where)
 	}
 	b.cleanJournal(next)
+	b.restored(next, four, rows)
+}
+
+// restored makes the database anew from snapshots of its volumes.
+func (b *bench) restored(m *lab.Machine, volumes []*lab.Volume, rows string) {
+	b.Helper()
+	const set = "orders-db/2026-11-21T03:00Z"
+	b.sh(m, "bootswain down data --ec2")
+	for i, v := range volumes {
+		must(b, second(b.lab.Snapshot(v, map[string]string{ebs.TagSet: set, ebs.TagRole: fmt.Sprint(i), ebs.TagCount: fmt.Sprint(len(volumes))})))
+	}
+	document := b.documented("A database from a snapshot set:", []person{b.ops})
+	must(b, m.WriteFile(b.ctx, "/root/restore.yaml", []byte(document), 0o600))
+	b.soonReady(m, "apply", "--from", "/root/restore.yaml")
+	b.sh(m, "timeout 120 sh -c 'until mariadb -e \"select 1\"; do sleep 1; done'")
+	if got := b.rows(m); got != rows {
+		b.Errorf("restored from snapshots: rows %s, want %s", got, rows)
+	}
+	b.step("a database from the snapshot set %s", set)
 }
 
 // people checks who gets in, and who does not.

@@ -95,6 +95,8 @@ func TestTags(t *testing.T) {
 			b.Errorf("after the restore, EC2 has %s at %+v", v, at)
 		}
 	}
+	must(b, m.Shutdown(b.ctx))
+	b.notOnDisk(m, v)
 }
 
 // soonReady runs a command that EC2 may take some seconds to finish, and waits
