@@ -34,7 +34,7 @@ func (b *board) publish(r health.Report) error {
 // at, and without measurements.
 func sameNews(a, b health.Report) bool {
 	timeless := func(r health.Report) health.Report {
-		r.Time = time.Time{}
+		r.Time, r.Metrics, r.Series = time.Time{}, nil, nil
 		r.Checks = slices.Clone(r.Checks)
 		for i := range r.Checks {
 			r.Checks[i].Time = time.Time{}

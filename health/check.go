@@ -26,6 +26,34 @@ type Check struct {
 	Since    time.Time `json:"since,omitzero"`  // since when the status is what it is
 	Value    *float64  `json:"value,omitempty"` // a measurement, where there is one
 	Unit     string    `json:"unit,omitempty"`
+
+	// MaxAge is how old Time may be before the check fails by itself, because
+	// whoever looks hangs; 0 means the package's MaxAge.
+	MaxAge time.Duration `json:"max_age_ns,omitempty"`
+	// Quiet checks are said to people only when they do not pass.
+	Quiet bool `json:"quiet,omitempty"`
+}
+
+// aged returns the check as it is to be believed at the time now, and until
+// when. What nobody has looked at for too long is not known, and so fails. A
+// time from the future is as bad: the clock was set back.
+func (c Check) aged(now time.Time) (Check, time.Time) {
+	limit := c.MaxAge
+	if limit == 0 {
+		limit = MaxAge
+	}
+	age := now.Sub(c.Time).Abs()
+	if age <= limit {
+		return c, c.Time.Add(limit)
+	}
+	last := c.Sentence.Situation().Error()
+	c.Status, c.Since, c.Value = Fail, c.Time, nil
+	c.Sentence = Sentence{
+		Word: situation.Failed, Subject: c.Name,
+		Text: "not looked at for " + age.Round(time.Second).String() + "; it was: " + last,
+		Next: "whoever looks hangs, as on a disk that does not answer: journalctl -b -u bootswain -k",
+	}
+	return c, now.Add(MaxAge)
 }
 
 // StatusOf returns the status that a word has if nothing else is known. What

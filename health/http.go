@@ -1,84 +1,104 @@
 package health
 
 import (
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"strings"
 	"time"
 )
 
-// apiVersion is the version of the answers, apart from bootswain's own.
-const apiVersion = "1"
-
 // Handler answers from the report at path:
 //
+//	/        everything on one page for people; text for programs of the command line
 //	/livez   200 while this process runs
 //	/readyz  200 when the machine does its work: nothing fails or is on its way
 //	/health  everything, as application/health+json (draft-inadarei-api-health-check-06);
 //	         200 for pass and warn, 503 for fail.
 //	         ?check=NAME picks checks, ?format=text or Accept: text/plain gives sentences
+//	/metrics numbers for Prometheus: its text format, or OpenMetrics where Accept says so
 //
-// now is the clock.
+// An answer costs one look at whether the report changed; what hangs on the
+// machine hangs none of them. now is the clock.
 func Handler(path string, now func() time.Time) http.Handler {
-	h := handler{path: path, now: now}
+	h := handler{&source{path: path, now: now}}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /livez", h.live)
 	mux.HandleFunc("GET /readyz", h.ready)
 	mux.HandleFunc("GET /health", h.health)
+	mux.HandleFunc("GET /metrics", h.metrics)
+	mux.HandleFunc("GET /{$}", h.front)
 	return mux
 }
 
-type handler struct {
-	path string
-	now  func() time.Time
-}
+type handler struct{ *source }
 
-// current returns the report, empty if there is none, and its checks with that
-// of the daemon itself in front.
-func (h handler) current() (Report, []Check) {
-	report, daemon := Latest(h.path, h.now())
-	if report == nil {
-		return Report{}, []Check{daemon}
-	}
-	return *report, append([]Check{daemon}, report.Checks...)
-}
+const plain = "text/plain; charset=utf-8"
 
 func (h handler) live(w http.ResponseWriter, _ *http.Request) {
-	answer(w, http.StatusOK, "text/plain; charset=utf-8", []byte("ok\n"))
+	answer(w, http.StatusOK, plain, []byte("ok\n"))
 }
 
 func (h handler) ready(w http.ResponseWriter, _ *http.Request) {
 	_, checks := h.current()
 	if Settled(checks) {
-		answer(w, http.StatusOK, "text/plain; charset=utf-8", []byte("ok\n"))
+		answer(w, http.StatusOK, plain, []byte("ok\n"))
 		return
 	}
-	answer(w, http.StatusServiceUnavailable, "text/plain; charset=utf-8", []byte(Sentences(notable(checks))))
+	answer(w, http.StatusServiceUnavailable, plain, []byte(Sentences(notable(checks))))
 }
 
 func (h handler) health(w http.ResponseWriter, r *http.Request) {
+	wanted, text := r.URL.Query()["check"], wantsText(r)
+	if len(wanted) == 0 && !text {
+		body, checks := h.body("health", document)
+		answer(w, codeOf(checks), "application/health+json", body)
+		return
+	}
 	report, checks := h.current()
-	checks, unknown := pick(checks, r.URL.Query()["check"])
-	if unknown != "" {
-		text := fmt.Sprintf("there is no check %q\n", unknown)
-		answer(w, http.StatusNotFound, "text/plain; charset=utf-8", []byte(text))
+	checks, unknown := pick(checks, wanted)
+	switch {
+	case unknown != "":
+		answer(w, http.StatusNotFound, plain, fmt.Appendf(nil, "there is no check %q\n", unknown))
+	case text:
+		answer(w, codeOf(checks), plain, []byte(Sentences(checks)))
+	default:
+		answer(w, codeOf(checks), "application/health+json", document(report, checks))
+	}
+}
+
+func (h handler) metrics(w http.ResponseWriter, r *http.Request) {
+	kind, open := promText, false
+	if strings.Contains(r.Header.Get("Accept"), "application/openmetrics-text") {
+		kind, open = openMetrics, true
+	}
+	body, _ := h.body(kind, func(r Report, checks []Check) []byte { return exposition(families(r, checks), open) })
+	answer(w, http.StatusOK, kind, body)
+}
+
+// front is for people: a page in a browser, text elsewhere.
+func (h handler) front(w http.ResponseWriter, r *http.Request) {
+	if wantsText(r) || !strings.Contains(r.Header.Get("Accept"), "text/html") {
+		body, _ := h.body("text", func(r Report, checks []Check) []byte {
+			var b strings.Builder
+			r.Checks = checks[1:]
+			_ = Text(&b, r, checks[0], View{Steps: true}) // a strings.Builder takes everything
+			return []byte(b.String())
+		})
+		answer(w, http.StatusOK, plain, body)
 		return
 	}
-	code := http.StatusOK
+	body, _ := h.body("page", page)
+	w.Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'")
+	w.Header().Set("Referrer-Policy", "no-referrer")
+	answer(w, http.StatusOK, "text/html; charset=utf-8", body)
+}
+
+// codeOf is 200 for pass and warn, as the draft wants it.
+func codeOf(checks []Check) int {
 	if Worst(checks) == Fail {
-		code = http.StatusServiceUnavailable
+		return http.StatusServiceUnavailable
 	}
-	if wantsText(r) {
-		answer(w, code, "text/plain; charset=utf-8", []byte(Sentences(checks)))
-		return
-	}
-	body, err := json.MarshalIndent(document(report, checks), "", "  ")
-	if err != nil {
-		http.Error(w, "cannot answer", http.StatusInternalServerError)
-		return
-	}
-	answer(w, code, "application/health+json", append(body, '\n'))
+	return http.StatusOK
 }
 
 // pick returns the named checks, and always that of the daemon: if it fails,
@@ -102,6 +122,7 @@ func pick(checks []Check, names []string) (picked []Check, unknown string) {
 	return picked, ""
 }
 
+// wantsText goes by the query, then by what Accept names first.
 func wantsText(r *http.Request) bool {
 	if f := r.URL.Query().Get("format"); f != "" {
 		return f == "text"
@@ -115,49 +136,4 @@ func answer(w http.ResponseWriter, code int, kind string, body []byte) {
 	w.Header().Set("X-Content-Type-Options", "nosniff")
 	w.WriteHeader(code)
 	_, _ = w.Write(body) // a client that is gone gets nothing
-}
-
-// doc is the top object of draft-inadarei-api-health-check-06, section 3. The
-// status stands first.
-type doc struct {
-	Status    Status                `json:"status"`
-	Version   string                `json:"version"`
-	ReleaseID string                `json:"releaseId,omitempty"`
-	ServiceID string                `json:"serviceId,omitempty"`
-	Output    string                `json:"output,omitempty"`
-	Checks    map[string][]docCheck `json:"checks"`
-}
-
-// docCheck is one of the draft's checks objects, section 4; "since" and "next"
-// are ours.
-type docCheck struct {
-	Status        Status    `json:"status"`
-	ComponentType string    `json:"componentType"`
-	ObservedValue *float64  `json:"observedValue,omitempty"`
-	ObservedUnit  string    `json:"observedUnit,omitempty"`
-	Time          time.Time `json:"time"`
-	Since         time.Time `json:"since,omitzero"`
-	Output        string    `json:"output,omitempty"` // not for pass, as the draft wants it
-	Next          string    `json:"next,omitempty"`
-}
-
-func document(r Report, checks []Check) doc {
-	d := doc{
-		Status: Worst(checks), Version: apiVersion, ReleaseID: r.Release, ServiceID: r.Instance,
-		Output: strings.TrimSpace(Sentences(notable(checks))), Checks: map[string][]docCheck{},
-	}
-	for _, c := range checks {
-		dc := docCheck{
-			Status: c.Status, ComponentType: "system", ObservedValue: c.Value, ObservedUnit: c.Unit,
-			Time: c.Time, Since: c.Since,
-		}
-		if kind, _, _ := strings.Cut(c.Name, ":"); kind == "mysql" {
-			dc.ComponentType = "datastore"
-		}
-		if c.Status != Pass {
-			dc.Output, dc.Next = c.Sentence.Situation().Error(), c.Sentence.Next
-		}
-		d.Checks[c.Name] = append(d.Checks[c.Name], dc)
-	}
-	return d
 }

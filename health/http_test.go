@@ -58,7 +58,13 @@ func TestAnswers(t *testing.T) {
 		{"an unknown check", ready, "GET", "/health?check=volume:dta", "", 0, 404, text, "there is no check \"volume:dta\"\n"},
 		{"head", ready, "HEAD", "/health", "", 0, 200, jsonType, ""},
 		{"post", ready, "POST", "/health", "", 0, 405, text, "Method Not Allowed"},
-		{"elsewhere", ready, "GET", "/", "", 0, 404, text, "not found"},
+		{"elsewhere", ready, "GET", "/else", "", 0, 404, text, "not found"},
+		{"page", failing, "GET", "/", "text/html,*/*;q=0.8", 0, 200, "text/html; charset=utf-8", "<p class=\"fail\"><b>HELD</b> mariadb: no volume"},
+		{"page without a report", none, "GET", "/", "text/html", 0, 200, "text/html; charset=utf-8", "no news since the machine started"},
+		{"page of a terminal", ready, "GET", "/", "*/*", 0, 200, text, "└─ luks  bootswain-data"},
+		{"metrics", failing, "GET", "/metrics", "", 0, 200, promText, "bootswain_check_status{check=\"mysql\"} 2\n"},
+		{"metrics of old news", ready, "GET", "/metrics", "", time.Minute, 200, promText, "bootswain_status 2\n"},
+		{"OpenMetrics", ready, "GET", "/metrics", "application/openmetrics-text;version=1.0.0,text/plain;q=0.5", 0, 200, openMetrics, "# EOF\n"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			w := ask(t, tt.path, noon.Add(tt.later), tt.method, tt.target, tt.accept)

@@ -43,6 +43,19 @@ type Report struct {
 	Checks   []Check   `json:"checks"`
 	Steps    []Step    `json:"steps,omitempty"` // in the order in which they began
 	Volumes  []Volume  `json:"volumes,omitempty"`
+	Metrics  []Family  `json:"metrics,omitempty"` // beside those that the report itself comes to
+	Series   []Series  `json:"series,omitempty"`
+}
+
+// Series is a measurement over the last hours, for the status page.
+type Series struct {
+	Name     string        `json:"name"`  // "latency:data"
+	Title    string        `json:"title"` // "vol-0a22 of data: write latency"
+	Unit     string        `json:"unit"`  // "seconds"
+	Start    time.Time     `json:"start"`
+	Step     time.Duration `json:"step_ns"`
+	Values   []float64     `json:"values"`             // one a step; negative: not measured
+	Baseline []float64     `json:"baseline,omitempty"` // what was expected, beside each of Values
 }
 
 // Launch is what is known of the launch data.

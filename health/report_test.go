@@ -157,6 +157,8 @@ func FuzzReport(f *testing.F) {
 		// Whatever was read can be judged and shown.
 		Worst(r.Checks)
 		document(*r, r.Checks)
+		page(*r, r.Checks)
+		exposition(families(*r, r.Checks), true)
 		if err := Text(&bytes.Buffer{}, *r, Check{}, View{Steps: true, Colour: true}); err != nil {
 			t.Error(err)
 		}

@@ -10,12 +10,12 @@ import (
 )
 
 // Sentences returns what the checks say, a sentence each; one that several
-// checks share is said once.
+// checks share is said once, and of a quiet one that it passes not at all.
 func Sentences(checks []Check) string {
 	var b strings.Builder
 	said := map[Sentence]bool{}
 	for _, c := range checks {
-		if !said[c.Sentence] {
+		if !said[c.Sentence] && (!c.Quiet || c.Status != Pass) {
 			said[c.Sentence] = true
 			b.WriteString(c.Sentence.Situation().String() + "\n")
 		}
@@ -124,14 +124,9 @@ func Tree(v Volume) string {
 // Bars draws the steps along their time. Names take no more than half of the
 // width.
 func Bars(steps []Step, width int) string {
-	first, last, name := steps[0].Start, steps[0].Start, 0
+	first, total := span(steps)
+	name := 0
 	for _, s := range steps {
-		if s.Start.Before(first) {
-			first = s.Start
-		}
-		if end := s.Start.Add(s.Duration); end.After(last) {
-			last = end
-		}
 		name = max(name, len([]rune(s.Name)))
 	}
 	if width <= 0 {
@@ -139,7 +134,6 @@ func Bars(steps []Step, width int) string {
 	}
 	name = min(name, width/2)
 	room := max(width-name-11, 10) // two gaps of one and the seconds in eight columns
-	total := max(last.Sub(first), time.Nanosecond)
 	at := func(d time.Duration) int {
 		return int(int64(room) * int64(d/time.Microsecond+1) / int64(total/time.Microsecond+1))
 	}

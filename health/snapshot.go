@@ -1,0 +1,83 @@
+package health
+
+import (
+	"os"
+	"sync"
+	"time"
+)
+
+// snapshot is what can be answered from one report: until the file is another,
+// or a check gets too old to be believed.
+type snapshot struct {
+	file   os.FileInfo // nil: there was none
+	made   time.Time
+	until  time.Time
+	report Report
+	checks []Check // that of the daemon itself first
+	bodies map[string][]byte
+}
+
+// source reads the report at path when it is asked for, and no more often than
+// it changes: many who ask at once cost one reading. It may be used by several
+// goroutines.
+type source struct {
+	path string
+	now  func() time.Time
+
+	mu   sync.Mutex
+	last snapshot
+}
+
+// current returns the report, empty if there is none, and its checks as they
+// are to be believed now.
+func (s *source) current() (Report, []Check) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.refresh()
+	return s.last.report, s.last.checks
+}
+
+// body returns the answer of that name, made once for each snapshot, and its
+// checks.
+func (s *source) body(name string, from func(Report, []Check) []byte) ([]byte, []Check) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.refresh()
+	body, made := s.last.bodies[name]
+	if !made {
+		body = from(s.last.report, s.last.checks)
+		s.last.bodies[name] = body
+	}
+	return body, s.last.checks
+}
+
+func (s *source) refresh() {
+	now := s.now()
+	file, err := os.Stat(s.path)
+	if l := s.last; err == nil && l.file != nil && os.SameFile(file, l.file) && file.Size() == l.file.Size() &&
+		file.ModTime().Equal(l.file.ModTime()) && !now.Before(l.made) && now.Before(l.until) {
+		return
+	}
+	next := snapshot{made: now, until: now.Add(MaxAge), bodies: map[string][]byte{}}
+	if err == nil {
+		next.file = file
+	}
+	report, daemon := Latest(s.path, now)
+	next.checks = []Check{daemon}
+	if report != nil {
+		next.report = *report
+		// The report as a whole gets too old, too.
+		next.until = report.Time.Add(MaxAge)
+		if at := modified(s.path).Add(MaxAge); at.Before(next.until) {
+			next.until = at
+		}
+		for _, c := range report.Checks {
+			c, until := c.aged(now)
+			next.checks = append(next.checks, c)
+			if until.Before(next.until) {
+				next.until = until
+			}
+		}
+	}
+	s.last = next
+}
