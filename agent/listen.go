@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"bootswain/health"
+	"bootswain/systemd"
 )
 
 // HealthListen answers health polls on the socket that systemd opened. It runs
@@ -13,7 +14,14 @@ func (a *Agent) HealthListen(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return health.Serve(ctx, l, statusFile)
+	if err := systemd.Ready("answering on " + l.Addr().String()); err != nil {
+		return err
+	}
+	return health.Serve(ctx, l, statusFile, func() {
+		if err := systemd.Watchdog(); err != nil {
+			a.say("health: %v", err)
+		}
+	})
 }
 
 // listenAsAsked moves the health socket to the address of the launch data, or

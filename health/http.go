@@ -20,7 +20,11 @@ import (
 // An answer costs one look at whether the report changed; what hangs on the
 // machine hangs none of them. now is the clock.
 func Handler(path string, now func() time.Time) http.Handler {
-	h := handler{&source{path: path, now: now}}
+	return (&source{path: path, now: now}).handler()
+}
+
+func (s *source) handler() http.Handler {
+	h := handler{s}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /livez", h.live)
 	mux.HandleFunc("GET /readyz", h.ready)

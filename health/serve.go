@@ -17,9 +17,10 @@ import (
 // seconds; who wants more is not one.
 const (
 	maxHeader      = 8 << 10
-	maxConnections = 64
+	maxConnections = 200
 	requestLimit   = 5 * time.Second
-	idleLimit      = 30 * time.Second
+	idleLimit      = 90 * time.Second // more than a poll a minute
+	beatEvery      = 10 * time.Second
 )
 
 // Socket returns the socket that systemd opened for this process.
@@ -34,10 +35,13 @@ func Socket() (net.Listener, error) {
 	return listeners[0], nil
 }
 
-// Serve answers on l from the report at path until ctx ends.
-func Serve(ctx context.Context, l net.Listener, path string) error {
+// Serve answers on l from the report at path until ctx ends. beat is called
+// again and again for as long as answers can be made.
+func Serve(ctx context.Context, l net.Listener, path string, beat func()) error {
+	from := &source{path: path, now: time.Now}
 	server := &http.Server{
-		Handler:           Handler(path, time.Now),
+		Handler:           answering(from.handler()),
+		ConnContext:       withGuest,
 		ReadHeaderTimeout: requestLimit,
 		ReadTimeout:       requestLimit,
 		WriteTimeout:      requestLimit,
@@ -48,8 +52,24 @@ func Serve(ctx context.Context, l net.Listener, path string) error {
 	}
 	stop := context.AfterFunc(ctx, func() { server.Close() })
 	defer stop()
-	if err := server.Serve(newLimited(l, maxConnections)); !errors.Is(err, http.ErrServerClosed) {
+	go pulse(ctx, from, beat)
+	if err := server.Serve(newDoor(l, maxConnections)); !errors.Is(err, http.ErrServerClosed) {
 		return fmt.Errorf("cannot answer on %s: %w", l.Addr(), err)
 	}
 	return nil
+}
+
+// pulse calls beat for as long as the report can be looked at.
+func pulse(ctx context.Context, from *source, beat func()) {
+	tick := time.NewTicker(beatEvery)
+	defer tick.Stop()
+	for {
+		from.current()
+		beat()
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
 }

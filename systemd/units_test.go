@@ -2,6 +2,7 @@ package systemd
 
 import (
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -142,5 +143,18 @@ func TestPreset(t *testing.T) {
 		if installable := o["Install/WantedBy"] != ""; enabled != installable {
 			t.Errorf("%s: in the preset %v, with an [Install] section %v", name, enabled, installable)
 		}
+	}
+}
+
+// TestHealthIsSandboxed: systemd's own measure of what the one process that the
+// network reaches could do; 10 is everything. The limit is in tenths.
+func TestHealthIsSandboxed(t *testing.T) {
+	analyze, err := exec.LookPath("systemd-analyze")
+	if err != nil {
+		t.Skip("no systemd-analyze here")
+	}
+	out, err := exec.Command(analyze, "security", "--offline=true", "--threshold=15", "--no-pager", "units/bootswain-health.service").CombinedOutput()
+	if err != nil {
+		t.Errorf("more exposed than 1.5: %v\n%s", err, out)
 	}
 }
