@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"bootswain/ebs"
+	"bootswain/health/vitals"
 	"bootswain/internal/situation"
 	"bootswain/secret"
 	"bootswain/systemd"
@@ -40,6 +41,7 @@ type daemon struct {
 	askedAt map[string]time.Time
 	order   []string // names of volumes, in document order, found ones last
 	board   board
+	vitals  *vitals.Watcher
 	boot    string // the kernel's name for this boot
 
 	database    databaseView
@@ -89,6 +91,7 @@ func (d *daemon) loop(ctx context.Context, events <-chan ebs.Event) error {
 		case <-ctx.Done():
 		}
 	}
+	d.vitals = vitals.Watch(ctx, vitals.This())
 	d.spawn(func() { d.readOrders(ctx, post) })
 	d.spawn(func() {
 		d.restrictMetadata(ctx, d.restricted, func(s *situation.Situation) { post(func() { d.metadata = s }) })
@@ -108,7 +111,8 @@ func (d *daemon) loop(ctx context.Context, events <-chan ebs.Event) error {
 		}
 		d.startDatabase(ctx)
 		d.markStorage(ctx)
-		if err := d.board.publish(d.report()); err != nil {
+		d.vitals.Follow(ctx, d.places())
+		if err := d.board.publish(d.withVitals(d.report())); err != nil {
 			d.say("daemon: %v", err)
 		}
 		d.tellSystemd()

@@ -31,7 +31,7 @@ func (b *board) publish(r health.Report) error {
 }
 
 // sameNews compares two reports without the times at which things were looked
-// at, and without measurements.
+// at, without measurements, and without what nobody is told of.
 func sameNews(a, b health.Report) bool {
 	timeless := func(r health.Report) health.Report {
 		r.Time, r.Metrics, r.Series = time.Time{}, nil, nil
@@ -40,6 +40,9 @@ func sameNews(a, b health.Report) bool {
 			r.Checks[i].Time = time.Time{}
 			r.Checks[i].Since = time.Time{}
 			r.Checks[i].Value = nil
+			if c := &r.Checks[i]; c.Quiet && c.Status == health.Pass {
+				c.Sentence = health.Sentence{}
+			}
 		}
 		return r
 	}

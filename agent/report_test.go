@@ -2,12 +2,14 @@ package agent
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"bootswain/filesystem"
 	"bootswain/health"
+	"bootswain/health/vitals"
 	"bootswain/internal/situation"
 	"bootswain/launch"
 	"bootswain/luks"
@@ -57,6 +59,18 @@ func TestWithoutKeys(t *testing.T) {
 	}
 	if got := health.Tree(scratch.tree()); !strings.Contains(got, "└─ luks  a key that only the kernel has\n") {
 		t.Errorf("scratch looks like\n%s", got)
+	}
+}
+
+// TestPlaces: room is looked for on the machine itself and where a volume is.
+func TestPlaces(t *testing.T) {
+	frozen, unmounted := upView(), upView()
+	frozen.want.Filesystem.Options = []string{"noatime", "ro"}
+	unmounted.state.Mounts = nil
+	d := &daemon{order: []string{"a", "b", "c"}, views: map[string]view{"a": upView(), "b": frozen, "c": unmounted}}
+	want := []vitals.Place{{Path: "/"}, {Path: "/srv/data"}, {Path: "/srv/data", ReadOnly: true}}
+	if got := d.places(); !slices.Equal(got, want) {
+		t.Errorf("places %+v, want %+v", got, want)
 	}
 }
 

@@ -76,11 +76,12 @@ type toldError struct{ error }
 
 func (e toldError) Unwrap() error { return e.error }
 
-// told returns the checks that do not pass as an error for the exit code.
+// told returns the checks that do not pass as an error for the exit code. A busy
+// processor, say, is shown and is no failure of the command.
 func told(checks []health.Check) error {
 	var worst error
 	for _, c := range checks {
-		if c.Status == health.Pass {
+		if c.Status == health.Pass || c.Quiet && c.Status == health.Warn {
 			continue
 		}
 		s := c.Sentence.Situation()

@@ -137,7 +137,7 @@ func TestLimits(t *testing.T) {
 	ctx, stop := context.WithCancel(context.Background())
 	defer stop()
 	go func() { _ = Serve(ctx, l, stored(t, sample()), func() {}) }() // it ends with the test
-	r, err := http.NewRequest("GET", "http://"+l.Addr().String()+"/health", nil)
+	r, err := http.NewRequest(http.MethodGet, "http://"+l.Addr().String()+"/health", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
