@@ -79,8 +79,9 @@ type bench struct {
 	owner  person // of the EC2 key pair
 	canary []byte // the volumes' key
 
-	mu     sync.Mutex
-	failed []string // what failed, to be said once more at the end
+	mu      sync.Mutex
+	failed  []string                // what failed, to be said once more at the end
+	servers map[*lab.Machine]server // MariaDB, where it names none
 }
 
 func (b *bench) Errorf(format string, args ...any) { b.Helper(); b.Error(fmt.Sprintf(format, args...)) }
@@ -126,6 +127,13 @@ func open(t *testing.T) *bench {
 	b.lab = l
 	t.Cleanup(func() { must(t, l.Close()) })
 	return b
+}
+
+// beside is a part of a scenario that shares its laboratory and its people.
+func (b *bench) beside(t *testing.T) *bench {
+	part := &bench{T: t, ctx: b.ctx, lab: b.lab, began: b.began, ops: b.ops, owner: b.owner, canary: b.canary}
+	t.Cleanup(part.again)
+	return part
 }
 
 func newPerson(t *testing.T, name string) person {
@@ -227,7 +235,7 @@ func (b *bench) ready(m *lab.Machine) {
 	out, err := m.Run(b.ctx, "bootswain", "status", "--wait=10m")
 	must(b, err)
 	if out.Code != 0 {
-		b.Fatalf("not ready (exit status %d):\n%s%s\n%s", out.Code, out.Stdout, out.Stderr, b.sh(m, "journalctl -b -u 'bootswain*' -u mariadb --no-pager | tail -60"))
+		b.Fatalf("not ready (exit status %d):\n%s%s\n%s", out.Code, out.Stdout, out.Stderr, b.sh(m, "journalctl -b -u 'bootswain*' -u mariadb -u mysql --no-pager | tail -60"))
 	}
 	b.step("ready:\n%s", out.Stdout)
 }
@@ -268,7 +276,7 @@ func (b *bench) waitHealth(m *lab.Machine, holds func(code int, h health) bool) 
 // sql runs statements as root over the server's socket.
 func (b *bench) sql(m *lab.Machine, statements string) string {
 	b.Helper()
-	out, err := m.RunInput(b.ctx, []byte(statements), "mariadb", "-N")
+	out, err := m.RunInput(b.ctx, []byte(statements), b.server(m).client, "-N")
 	must(b, err)
 	if out.Code != 0 {
 		b.Fatalf("%s: %s", statements, out.Stderr)

@@ -1,21 +1,17 @@
 package e2e
 
 import (
-	"os"
 	"strings"
 	"testing"
 
 	"bootswain/lab"
-	"bootswain/lab/image"
 )
 
 // TestImdsd is a machine whose systemd has its own way to the metadata service
 // and has locked every other; then the same machine with all ways open.
 func TestImdsd(t *testing.T) {
 	b := open(t)
-	base, err := image.Sid.Base(b.ctx, os.Stderr)
-	must(b, err)
-	sid, err := image.Bake(b.ctx, os.Stderr, base, baked.deb)
+	sid, err := bakedSid()
 	must(b, err)
 	b.lab.Tag(b.volumes(1, 320<<20)[0], map[string]string{"set": "orders"})
 	const locked = " systemd.imds.network=locked"

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"regexp"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -52,7 +51,7 @@ func TestLateAndLost(t *testing.T) {
 	}
 	b.sql(m, "create database orders; create table orders.o (n int primary key, t varchar(40))")
 
-	last := b.writeUntilPulled(m, v[1])
+	last := b.pull(m, v[1], b.write(m, 0))
 	if after := b.rootDatabase(m); after != image {
 		b.Errorf("something was written beneath the mount: %s, was %s", after, image)
 	}
@@ -60,10 +59,7 @@ func TestLateAndLost(t *testing.T) {
 
 	must(b, m.Attach(b.ctx, v[1]))
 	b.ready(m)
-	if n, err := strconv.Atoi(b.sql(m, "select coalesce(max(n), 0) from orders.o")); err != nil || n < last {
-		b.Errorf("%d rows after the volume came back, %d were acknowledged", n, last)
-	}
-	b.step("the volume is back, nothing acknowledged is lost")
+	b.acknowledged(m, last, "the volume came back")
 	must(b, m.Reboot(b.ctx))
 	must(b, m.Ready(b.ctx)) // only the journal of the boot before is asked for
 	b.shutdownOrder(m)
@@ -91,57 +87,6 @@ func (b *bench) bootDelay(m, plain *lab.Machine) {
 		must(b, m.Reboot(b.ctx))
 		must(b, plain.Reboot(b.ctx))
 	}
-}
-
-// writeUntilPulled pulls a volume out from under a writing database and returns
-// the last row that was acknowledged to the writer.
-func (b *bench) writeUntilPulled(m *lab.Machine, v *lab.Volume) (last int) {
-	b.Helper()
-	client, err := m.Dial(b.ctx, b.ops.name, b.ops.signer)
-	must(b, err)
-	defer client.Close()
-	session, err := client.NewSession()
-	must(b, err)
-	defer session.Close()
-	rows, err := session.StdoutPipe()
-	must(b, err)
-	must(b, session.Start(`n=0; while n=$((n+1)); do echo "insert into orders.o values ($n, 'row'); select $n;"; sleep 0.02; done | sudo -n mariadb --unbuffered -N`))
-	acknowledged := make(chan int, 1<<16)
-	go func() {
-		defer close(acknowledged)
-		var n int
-		for {
-			if _, err := fmt.Fscan(rows, &n); err != nil {
-				return
-			}
-			acknowledged <- n
-		}
-	}()
-	for n := range acknowledged {
-		if last = n; n >= 50 {
-			break
-		}
-	}
-	b.step("%d rows acknowledged; pulling %s", last, v.ID)
-	pulled := b.uptime(m)
-	must(b, m.Pull(b.ctx, v))
-	b.waitSentence(m, v.ID+" lost")
-	stopped := b.journalTime(m, pulled, "mariadb.service", `Main process exited, code=killed|^Stopped mariadb\.service|Deactivated`)
-	if stopped-pulled > stopLimit {
-		b.Errorf("the database stopped %s after the volume was pulled, want %s at most", stopped-pulled, stopLimit)
-	}
-	if code, h := b.health(m); code != 503 || h.Status != "fail" || !strings.Contains(h.Checks["volume:data"][0].Output, v.ID) {
-		b.Errorf("health says %d %+v, want fail with %s", code, h, v.ID)
-	}
-	if pid := b.sh(m, "pgrep -x mariadbd || true"); pid != "" {
-		b.Errorf("the database still runs as process %s", pid)
-	}
-	_ = client.Close()
-	for n := range acknowledged {
-		last = n
-	}
-	b.step("database stopped %.1f guest seconds after the pull; %d rows acknowledged", (stopped - pulled).Seconds(), last)
-	return last
 }
 
 // rootDatabase is what lies beneath the mounts on the root disk: names, sizes

@@ -5,7 +5,6 @@ import (
 	"regexp"
 	"strings"
 	"testing"
-	"time"
 
 	"filippo.io/age"
 
@@ -135,87 +134,6 @@ func (b *bench) downAndUp(m *lab.Machine, rows string) {
 	b.sh(m, "bootswain up data")
 	b.ready(m)
 	b.same(m, rows, "down and up")
-}
-
-// held starts the database by hand and by a dependency, and expects the gate's
-// sentence, within a limit if one is given.
-func (b *bench) held(m *lab.Machine, why string, limit ...time.Duration) {
-	b.Helper()
-	b.sh(m, "printf '[Unit]\nRequires=mariadb.service\nAfter=mariadb.service\n[Service]\nExecStart=/bin/true\n' > /run/systemd/system/app.service; systemctl daemon-reload")
-	for _, unit := range []string{"mariadb", "app"} {
-		code, line, took := b.refusal(m, unit)
-		// A busy host makes a guest late, but not three times.
-		for try := 1; len(limit) > 0 && took > limit[0] && try < 3; try++ {
-			code, line, took = b.refusal(m, unit)
-		}
-		if len(limit) > 0 && took > limit[0] {
-			b.Errorf("systemctl start %s: refused %s after its start, want %s at most", unit, took, limit[0])
-		}
-		if code == 0 || !strings.Contains(line, why) {
-			b.Errorf("systemctl start %s: exit status %d, journal %q, want it held because %q", unit, code, line, why)
-		}
-	}
-	if state := b.sh(m, "systemctl is-active mariadb || true; pgrep -x mariadbd || true"); state != "failed" {
-		b.Errorf("the held database is %q", state)
-	}
-	b.sh(m, "systemctl reset-failed app mariadb || true")
-	b.step("held: %s", why)
-}
-
-// refusal starts a unit that the gate is to refuse, and returns the exit status,
-// the gate's sentence and how long the database's unit was starting.
-func (b *bench) refusal(m *lab.Machine, unit string) (code int, line string, took time.Duration) {
-	b.Helper()
-	began := b.uptime(m)
-	out, err := m.Run(b.ctx, "systemctl", "start", unit)
-	must(b, err)
-	entries, err := m.Journal(b.ctx, "-b", "-u", "mariadb.service", "--since", "-5min")
-	must(b, err)
-	var starting, refused time.Duration
-	for _, e := range entries {
-		switch {
-		case e.Time < began:
-		case strings.HasPrefix(e.Message, "HELD mariadb: "):
-			line = e.Message
-		case strings.HasPrefix(e.Message, "Starting mariadb"):
-			starting = e.Time
-		case strings.HasPrefix(e.Message, "Failed to start mariadb"):
-			refused = e.Time
-		}
-	}
-	if starting == 0 || refused == 0 {
-		b.Errorf("systemctl start %s: the journal does not show that the database's start failed", unit)
-	}
-	return out.Code, line, refused - starting
-}
-
-// shutdownOrder reads from the journal of the boot before this one that
-// everything went in order.
-func (b *bench) shutdownOrder(m *lab.Machine) {
-	b.Helper()
-	entries, err := m.Journal(b.ctx, "-b", "-1")
-	must(b, err)
-	order := []*regexp.Regexp{
-		regexp.MustCompile(`^Stopped mariadb\.service`),
-		regexp.MustCompile(`^Unmounted var-lib-mysql\.mount`),
-		regexp.MustCompile(`^Unmounted srv-data\.mount`),
-		regexp.MustCompile(`^data: close bootswain-data`),
-		regexp.MustCompile(`^data: stop md`),
-		regexp.MustCompile(`^Stopped bootswain-hold\.service`),
-	}
-	next := 0
-	for _, e := range entries {
-		if next < len(order) && order[next].MatchString(e.Message) {
-			next++
-		}
-	}
-	if next < len(order) {
-		var last []string
-		for _, e := range entries[max(0, len(entries)-80):] {
-			last = append(last, fmt.Sprintf("%.3f %s: %s", e.Time.Seconds(), e.Unit, e.Message))
-		}
-		b.Errorf("shutdown: %s does not come in its turn; the journal ends:\n%s", order[next], strings.Join(last, "\n"))
-	}
 }
 
 // cleanJournal looks at every boot of a machine.
