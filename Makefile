@@ -35,6 +35,7 @@ soak: setup ## CUTS=1000 replayed moments, a tenth of that in whole cuts, a mill
 	@BOOTSWAIN_E2E=1 BOOTSWAIN_SEQUENCES=1000000 go test -count=1 -v -timeout 12h ./e2e/model
 	@BOOTSWAIN_E2E=1 BOOTSWAIN_REAL_SEQUENCES=48 go test -count=1 -v -timeout 12h ./e2e/conformance -run TestWalk
 	@BOOTSWAIN_E2E=1 go test -count=$(or $(ROUNDS),20) -v -timeout 48h ./e2e -run TestCuts
+	@BOOTSWAIN_E2E=1 go test -count=10 -v -timeout 48h ./e2e -run TestDatabase
 	@scripts/fuzz 10m
 
 bench-storage: setup ## bootswain beside scripts of the bare tools: ratios

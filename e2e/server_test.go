@@ -15,15 +15,15 @@ import (
 
 // server is a database server as an image has it.
 type server struct {
-	name    string // of its unit, and in sentences
-	process string
-	client  string
-	pkg     string // that brings its files
+	name     string // of its unit, and in sentences
+	process  string
+	client   string
+	packages string // that bring its unit and its settings
 }
 
 var (
-	mariadb = server{"mariadb", "mariadbd", "mariadb", "mariadb-server"}
-	mysql   = server{"mysql", "mysqld", "mysql", "mysql-server"}
+	mariadb = server{"mariadb", "mariadbd", "mariadb", "mariadb-server mariadb-common mysql-common"}
+	mysql   = server{"mysql", "mysqld", "mysql", "mysql-server mysql-common"}
 )
 
 // bakedSid is the image with MySQL, and with systemd's own way to the metadata
