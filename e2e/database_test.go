@@ -53,6 +53,7 @@ type walk struct {
 	v         *lab.Volume
 	beneath   string // what the root disk has where the volume is mounted
 	rows      int    // in orders.o
+	uuid      string // of the server
 	undo      string // what makes the data directory whole again
 }
 
@@ -183,10 +184,35 @@ func (w *walk) confined() {
 func (w *walk) stopped() {
 	writer := w.write(w.m, w.rows)
 	writer.await(w.bench, 50)
+	w.sql(w.m, w.server.follow())
+	w.uuid, _, _, _ = w.identity()
 	w.sh(w.m, "bootswain down data")
 	w.rows = writer.end()
 	w.everywhere(w.m, w.held(w.m, "DOWN data: taken down by a person", refuseLimit))
 	must(w, w.m.Detach(w.ctx, w.v))
+}
+
+// follow makes the server follow another, which is not there.
+func (s server) follow() string {
+	if s == mysql {
+		return "change replication source to source_host='192.0.2.1', source_user='r', source_password='r'; start replica"
+	}
+	return "change master to master_host='192.0.2.1', master_user='r', master_password='r'; start slave"
+}
+
+// identity is who the server is to others, and what it would do to them.
+func (w *walk) identity() (uuid string, mayWrite, follows, hasEvents bool) {
+	w.Helper()
+	ask := "select @@global.server_uuid, @@global.read_only, @@global.event_scheduler; show replica status;"
+	if w.server == mariadb {
+		ask = "select 'none', @@global.read_only, @@global.event_scheduler; show all slaves status;"
+	}
+	got := w.sql(w.m, ask)
+	var readOnly, scheduler string
+	if _, err := fmt.Sscan(got, &uuid, &readOnly, &scheduler); err != nil {
+		w.Errorf("who the server is: %q: %v", got, err)
+	}
+	return uuid, readOnly == "0" || readOnly == "OFF", strings.Contains(got, "Connecting"), scheduler == "ON"
 }
 
 // restored is a copy of the volume, as of a snapshot, that must not act as the
@@ -196,9 +222,16 @@ func (w *walk) restored() {
 	w.v = w.volumes(1, databaseSize)[0]
 	_, err := io.Copy(io.NewOffsetWriter(w.v, 0), io.NewSectionReader(original, 0, original.Size()))
 	must(w, err)
-	w.take("")
+	w.take(", isolated: true")
 	w.ready(w.m)
 	w.rows = w.acknowledged(w.m, w.rows, "a restore")
+	uuid, mayWrite, follows, hasEvents := w.identity()
+	if mayWrite || follows || hasEvents || w.server == mysql && uuid == w.uuid {
+		w.Errorf("an isolated copy of %s: it is %s, may be written to: %v, follows another: %v, runs events: %v", w.uuid, uuid, mayWrite, follows, hasEvents)
+	}
+	if status := w.sh(w.m, "bootswain status"); !strings.Contains(status, "isolated") {
+		w.Errorf("status does not say that the database is isolated:\n%s", status)
+	}
 	w.sh(w.m, "systemctl stop "+w.server.name+"; bootswain down data")
 	must(w, w.m.Detach(w.ctx, w.v))
 	w.v = original
@@ -269,7 +302,7 @@ func (w *walk) damages() []damage {
 		`rm mysql_upgrade_history mysql.ibd`,
 		"data written by MySQL 9.7.4, this image has MariaDB 11.",
 	}
-	half := damage{"half-initialised", `mv mysql ../kept-schema`, `mv ../kept-schema mysql`, "HALF"}
+	half := damage{"half-initialised", `mv mysql ../kept-schema`, `mv ../kept-schema mysql`, "it has no mysql/db.frm"}
 	if w.server == mysql {
 		newer = damage{
 			"newer version's data",
@@ -283,14 +316,14 @@ func (w *walk) damages() []damage {
 			`mv ../kept-foreign/* .; rmdir ../kept-foreign; rm mariadb_upgrade_info aria_log_control mysql/db.frm`,
 			"data written by MariaDB 11.8.6, this image has MySQL 9.",
 		}
-		half = damage{"half-initialised", `mv mysql_upgrade_history ../kept-schema`, `mv ../kept-schema mysql_upgrade_history`, "HALF"}
+		half = damage{"half-initialised", `mv mysql_upgrade_history ../kept-schema`, `mv ../kept-schema mysql_upgrade_history`, "it has no mysql_upgrade_history"}
 	}
 	return []damage{newer, foreign, half, {
 		// A struct flock of a write lock over the whole file.
 		"live lock",
 		`systemd-run --quiet --unit holder --working-directory=/srv/data/mysql perl -e 'open(F, "+<", "ibdata1") or die; fcntl(F, 6, pack("s s x4 q q i x4", 1, 0, 0, 0, 0)) or die; sleep'`,
 		`systemctl stop holder`,
-		"perl (",
+		"(perl)",
 	}}
 }
 
@@ -316,6 +349,14 @@ func (w *walk) fingerprint() string {
 // it any more, so the daemon starts the server.
 func (w *walk) stale() {
 	w.sh(w.m, `cd /srv/data/mysql; for f in $(hostname).pid mysqld.pid mysql.sock.lock; do echo 4194000 >$f; chown --reference=. $f; done; `+w.undo)
+	must(w, lab.WaitFor(w.ctx, "the server's start", func(ctx context.Context) error {
+		out, err := w.m.Run(ctx, w.server.client, "-e", "select 1")
+		return cmp.Or(err, out.OK())
+	}))
+	if uuid, mayWrite, follows, _ := w.identity(); uuid != w.uuid || !mayWrite || !follows {
+		w.Errorf("the original %s is %s, may be written to: %v, follows another: %v", w.uuid, uuid, mayWrite, follows)
+	}
+	w.sql(w.m, "stop replica; reset replica all")
 	w.ready(w.m)
 	w.rows = w.acknowledged(w.m, w.rows, "all that")
 }
