@@ -32,6 +32,10 @@ type Host struct {
 	// answers to Identify Controller; nil asks the device itself.
 	Identify func(path string) ([]byte, error)
 
+	// LogPage returns the page with which EBS says how a volume did; nil asks the
+	// device itself. ErrNoPerformance says that it has none.
+	LogPage func(path string) ([]byte, error)
+
 	Xen *Xen // what is known of a Xen instance's disks; nil: nothing
 }
 

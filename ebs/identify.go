@@ -16,13 +16,13 @@ import (
 // figure "Identify Controller data structure"; the vendor's part as read by
 // amazon-ec2-utils, ebsnvme-id).
 const (
-	pageBytes      = 4096   // size of the answer
-	vendorAmazon   = 0x1d0f // bytes 0–1, PCI vendor id
-	nameOffset     = 3072   // start of the vendor's part
-	nameBytes      = 32     // padded with spaces
-	opIdentify     = 0x06   // admin command opcode
-	cnsController  = 1      // CDW10: identify the controller
-	identifyMillis = 5000
+	pageBytes     = 4096   // size of the answer
+	vendorAmazon  = 0x1d0f // bytes 0–1, PCI vendor id
+	nameOffset    = 3072   // start of the vendor's part
+	nameBytes     = 32     // padded with spaces
+	opIdentify    = 0x06   // admin command opcode
+	cnsController = 1      // CDW10: identify the controller
+	answerMillis  = 5000
 )
 
 // ioctlAdmin is NVME_IOCTL_ADMIN_CMD of linux/nvme_ioctl.h.
@@ -46,15 +46,18 @@ var requested = regexp.MustCompile(`^(/dev/)?[A-Za-z0-9_-]+$`)
 
 // requestedName asks a device for the name under which it was attached.
 func (h Host) requestedName(path string) (string, error) {
-	ask := h.Identify
-	if ask == nil {
-		ask = identify
-	}
-	page, err := ask(path)
+	page, err := h.identify(path)
 	if err != nil {
 		return "", fmt.Errorf("cannot ask %s for its device name: %w", path, err)
 	}
 	return parseIdentify(page)
+}
+
+func (h Host) identify(path string) ([]byte, error) {
+	if h.Identify != nil {
+		return h.Identify(path)
+	}
+	return identify(path)
 }
 
 // parseIdentify returns the device name in an Identify Controller page as
@@ -85,6 +88,12 @@ func deviceName(name string) string {
 
 // identify sends Identify Controller to the controller behind a device node.
 func identify(path string) ([]byte, error) {
+	return ask(path, adminCmd{opcode: opIdentify, cdw10: cnsController})
+}
+
+// ask sends the controller behind a device node an admin command whose answer
+// has pageBytes.
+func ask(path string, cmd adminCmd) ([]byte, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, err
@@ -94,13 +103,7 @@ func identify(path string) ([]byte, error) {
 	var pin runtime.Pinner
 	pin.Pin(&page[0])
 	defer pin.Unpin()
-	cmd := adminCmd{
-		opcode:    opIdentify,
-		addr:      uint64(uintptr(unsafe.Pointer(&page[0]))),
-		dataLen:   pageBytes,
-		cdw10:     cnsController,
-		timeoutMs: identifyMillis,
-	}
+	cmd.addr, cmd.dataLen, cmd.timeoutMs = uint64(uintptr(unsafe.Pointer(&page[0]))), pageBytes, answerMillis
 	status, _, errno := unix.Syscall(unix.SYS_IOCTL, f.Fd(), ioctlAdmin, uintptr(unsafe.Pointer(&cmd)))
 	switch {
 	case errno != 0:
