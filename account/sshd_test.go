@@ -74,9 +74,25 @@ func TestSSHD(t *testing.T) {
 	if changed, err := SSHD(t.Context(), h, true); !changed || err != nil || !strings.Contains(s.m.read(ourDropIn), "PermitRootLogin prohibit-password\n") {
 		t.Errorf("root login turned on: %v, %v", changed, err)
 	}
-	// EC2 Instance Connect has its own, and the first value would win.
-	if strings.Contains(s.m.read(ourDropIn), "AuthorizedKeysCommand") {
-		t.Error("the drop-in has an AuthorizedKeysCommand")
+}
+
+// TestInstanceConnectKeepsWorking: sshd goes on to ask EC2 Instance Connect's own
+// command for keys, as another user, wherever Amazon's package says so.
+func TestInstanceConnectKeepsWorking(t *testing.T) {
+	const says = "AuthorizedKeysCommand /opt/aws/bin/eic_run_authorized_keys %u %f\nAuthorizedKeysCommandUser ec2-instance-connect\n"
+	for _, name := range []string{"60-ec2-instance-connect.conf", "05-first.conf"} {
+		s, h := newSSHD(t)
+		s.m.write(sshdDropIns+"/"+name, says)
+		if _, err := SSHD(t.Context(), h, false); err != nil {
+			t.Fatal(err)
+		}
+		out, err := s.Run(t.Context(), run.Cmd{Name: "/usr/sbin/sshd", Args: []string{"-T"}})
+		for line := range strings.Lines(strings.ToLower(says)) {
+			if err != nil || !strings.Contains(string(out), line) {
+				t.Errorf("%s: sshd -T says, without %q:\n%s%v", name, line, out, err)
+			}
+		}
+		s.m.want(sshdDropIns+"/"+name, 0o644, says)
 	}
 }
 

@@ -2,10 +2,12 @@ package agent
 
 import (
 	"bytes"
+	"encoding/base64"
 	"net/http/httptest"
 	"strings"
 	"testing"
 
+	"bootswain/lab/awsjson"
 	cloudlab "bootswain/lab/ec2"
 )
 
@@ -43,5 +45,36 @@ func TestConfigCheckAWS(t *testing.T) {
 	err := ConfigCheck(t.Context(), CheckOptions{File: "-", AWS: true, Region: "eu-central-1"}, strings.NewReader(head+"ids: [vol-0123456789abcdef0]}, mount: /srv/data}\n"), new(bytes.Buffer))
 	if err == nil || !strings.HasPrefix(err.Error(), "WAITING data: EC2 denied DescribeVolumes") {
 		t.Errorf("a stranger: %v", err)
+	}
+}
+
+// TestConfigCheckAWSKeys asks the laboratory's KMS whether it would decrypt. That
+// who asks is denied is no fault of the document.
+func TestConfigCheckAWSKeys(t *testing.T) {
+	api := awsjson.New("eu-central-1", func(string) (string, string) { return here, "somebody" })
+	web := httptest.NewServer(api)
+	t.Cleanup(web.Close)
+	for name, value := range map[string]string{
+		"AWS_ENDPOINT_URL": web.URL, "AWS_ACCESS_KEY_ID": "AKIDEXAMPLE", "AWS_SECRET_ACCESS_KEY": "x", "AWS_REGION": "eu-central-1",
+		"AWS_CONFIG_FILE": "/dev/null", "AWS_SHARED_CREDENTIALS_FILE": "/dev/null",
+	} {
+		t.Setenv(name, value)
+	}
+	ciphertext := base64.StdEncoding.EncodeToString(api.Encrypt(api.AddKey("alias/orders"), map[string]string{"set": "orders"}, []byte("key")))
+	for name, c := range map[string]struct {
+		context, key, denied, stdout, fails string
+	}{
+		"reachable":       {"orders", "alias/orders", "", "fine: 0 users, 1 volume\n", ""},
+		"denied":          {"orders", "alias/orders", "Decrypt", "note: data: KMS denied Decrypt on alias/orders, context set=orders, to role somebody\nfine: 0 users, 1 volume\n", ""},
+		"another context": {"users", "alias/orders", "", "wrong: data: KMS cannot decrypt the key: its ciphertext is damaged, or was not made with context set=users\n", "1 thing in AWS"},
+		"no such key":     {"orders", "alias/none", "", "wrong: data: KMS has no alias/none in eu-central-1\n", "1 thing in AWS"},
+	} {
+		api.SetFault(awsjson.Fault{Denied: []string{c.denied}})
+		doc := "#bootswain\nversion: 1\nvolumes:\n  data: {ebs: {devices: [/dev/sdf]}, mount: /srv/data, encryption: {kms: {ciphertext: " + ciphertext + ", context: {set: " + c.context + "}, key: " + c.key + "}}}\n"
+		var out bytes.Buffer
+		err := ConfigCheck(t.Context(), CheckOptions{File: "-", AWS: true}, strings.NewReader(doc), &out)
+		if out.String() != c.stdout || (err == nil) != (c.fails == "") || err != nil && !strings.Contains(err.Error(), c.fails) {
+			t.Errorf("%s: %v\n%swant\n%s", name, err, out.String(), c.stdout)
+		}
 	}
 }

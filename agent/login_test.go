@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -22,5 +23,21 @@ func TestHostKeys(t *testing.T) {
 	want := []string{"SHA256:+DiY3wvvV6TuJJhbpZisF/zLDA0zPMSvHdkr4UvCOqU (ssh-ed25519)"}
 	if got := hostKeys(dir); !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+// TestSayLogin: the console says how to log in, and as whom else.
+func TestSayLogin(t *testing.T) {
+	for want, names := range map[string][]string{
+		"":                    nil,
+		"log in: ssh admin@A": {"admin"},
+		"log in: ssh admin@A (or a, b, c, d and 2 more)": {"admin", "a", "b", "c", "d", "e", "f"},
+	} {
+		var out strings.Builder
+		(&Agent{out: &out}).sayLogin(names)
+		first, _, _ := strings.Cut(out.String(), "\n")
+		if got := strings.Replace(first, "@"+address(), "@A", 1); got != want {
+			t.Errorf("said %q, want %q", got, want)
+		}
 	}
 }

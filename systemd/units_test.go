@@ -4,6 +4,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -99,6 +100,19 @@ func TestOrder(t *testing.T) {
 	}
 	if strings.Contains(MountUnit{What: "a", Where: "/a", Type: "xfs", Required: true}.String(), "bootswain.service") {
 		t.Error("a mount after the daemon that starts it waits for itself")
+	}
+}
+
+// TestAfterCloudInit: cloud-init makes users and file systems too, and goes first,
+// under its old names of units and under those since 24.3.
+func TestAfterCloudInit(t *testing.T) {
+	u := ourUnits(t)
+	for _, name := range []string{"bootswain.service", "bootswain-access.service"} {
+		for _, first := range []string{"cloud-init.service", "cloud-init-network.service"} {
+			if !slices.Contains(strings.Fields(u[name]["Unit/After"]), first) {
+				t.Errorf("%s does not come after %s", name, first)
+			}
+		}
 	}
 }
 
