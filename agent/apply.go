@@ -48,14 +48,14 @@ func (a *Agent) Apply(ctx context.Context, o ApplyOptions) error {
 	results := make([]error, len(wanted))
 	var wait sync.WaitGroup
 	for i, want := range wanted {
-		wait.Go(func() { results[i] = a.applyVolume(ctx, asked, want, asked.database() == want.Name) })
+		wait.Go(func() { results[i] = a.applyVolume(ctx, asked, want, asked.databaseOn(want.Name)) })
 	}
 	wait.Wait()
 	return errors.Join(append(all, results...)...)
 }
 
 // applyVolume brings one volume up, in turn with the daemon.
-func (a *Agent) applyVolume(ctx context.Context, asked orders, want spec.Volume, mysql bool) error {
+func (a *Agent) applyVolume(ctx context.Context, asked orders, want spec.Volume, mysql *spec.MySQL) error {
 	release, err := a.volumeLock(want.Name).take(ctx, func(holder string) { a.say("waiting for %s", holder) })
 	if err != nil {
 		return err
@@ -198,12 +198,13 @@ func (o orders) volume(name string) (spec.Volume, error) {
 	return spec.Volume{}, fmt.Errorf("the launch data names no volume %q", name)
 }
 
-// database returns the name of the database's volume, or "".
-func (o orders) database() string {
-	if o.spec.MySQL == nil {
-		return ""
+// databaseOn returns what is asked of the database if it belongs on the volume,
+// or nil.
+func (o orders) databaseOn(volume string) *spec.MySQL {
+	if o.spec.MySQL == nil || o.spec.MySQL.Volume != volume {
+		return nil
 	}
-	return o.spec.MySQL.Volume
+	return o.spec.MySQL
 }
 
 // released adds what a person released on the command line to the volumes.

@@ -133,7 +133,7 @@ func (w *world) up(want spec.Volume) (volume.State, error) {
 		return volume.State{}, err
 	}
 	w.worked(len(w.done))
-	return w.bringUp(w.t.Context(), chosen.said(nil), false, func(volume.Progress) {})
+	return w.bringUp(w.t.Context(), chosen.said(nil), nil, func(volume.Progress) {})
 }
 
 func says(t *testing.T, err error, want string) {
@@ -250,7 +250,7 @@ func TestWithoutEC2(t *testing.T) {
 		if err != nil || !slices.Equal(chosen.want.EBS.IDs, named.EBS.IDs) || len(chosen.absent) > 0 {
 			t.Errorf("%+v, %v", chosen, err)
 		}
-		_, err = w.bringUp(t.Context(), chosen.said(nil), false, func(volume.Progress) {})
+		_, err = w.bringUp(t.Context(), chosen.said(nil), nil, func(volume.Progress) {})
 		says(t, err, "WAITING data: 0 of 1 volumes; vol-0a000011 missing.\n  next: attach vol-0a000011; continues by itself")
 	}
 	_, err := w.choose(t.Context(), nil, byTags(2), true)

@@ -8,6 +8,7 @@ import (
 	"os"
 	"time"
 
+	"bootswain/filesystem"
 	"bootswain/internal/situation"
 	"bootswain/mysql"
 	"bootswain/spec"
@@ -31,6 +32,7 @@ type databaseView struct {
 	state   systemd.State
 	version string // as the server says; "" if it did not answer
 	held    bool
+	heldBy  *situation.Situation // what the gate would say, though the volume is up
 }
 
 // followDatabase looks at the database server every few seconds.
@@ -58,6 +60,10 @@ func (a *Agent) lookAtDatabase(ctx context.Context) (databaseView, error) {
 	}
 	if v.state.Running() {
 		v.version = ping(ctx)
+		return v, nil
+	}
+	if view, _ := gateView(time.Now()); v.held && view.State != nil && usable(view.State) {
+		v.heldBy = situation.Of(a.mayStart(ctx, server, false))
 	}
 	return v, nil
 }
@@ -89,6 +95,8 @@ func (v databaseView) sentence(volume *situation.Situation) *situation.Situation
 		s.Word, s.Text, s.Next = situation.Waiting, fmt.Sprintf("%s, does not answer yet.", v.state.Active), "journalctl -u "+v.server.Unit
 	case v.state.Queued:
 		s.Word, s.Text, s.Next = situation.Waiting, "its start waits for other units.", "nothing; goes on by itself"
+	case v.heldBy != nil:
+		return v.heldBy
 	case v.held:
 		s.Word, s.Text = situation.Waiting, "its volume is ready, so it starts now."
 	default:
@@ -97,8 +105,9 @@ func (v databaseView) sentence(volume *situation.Situation) *situation.Situation
 	return s
 }
 
-// bindDataDirectory makes the database's directory stand on its volume.
-func (a *Agent) bindDataDirectory(ctx context.Context, want spec.Volume) error {
+// bindDataDirectory makes the database's directory stand on its volume. step is
+// told what takes its time.
+func (a *Agent) bindDataDirectory(ctx context.Context, want spec.Volume, upgrade bool, step func(string)) error {
 	server, err := mysql.Detect(ctx, a.units)
 	if err != nil {
 		return err
@@ -110,17 +119,31 @@ func (a *Agent) bindDataDirectory(ctx context.Context, want spec.Volume) error {
 			Next: "install a server in the image, or remove mysql from the launch data",
 		}
 	}
-	move := mysql.Move{
-		Run: a.run, Units: a.units, Server: server,
-		Volume: want.Name, Mount: want.Mount, Directory: mysql.Directory, Proc: "/proc",
+	program, err := a.program(ctx)
+	if err != nil {
+		return err
 	}
-	switch outcome, err := move.TakeOver(ctx); {
+	move := mysql.Move{
+		Run: a.run, Units: a.units, Server: server, Program: program, Upgrade: upgrade,
+		Volume: want.Name, Mount: want.Mount, Directory: mysql.Directory, Proc: "/proc",
+		Step: step, Say: a.say,
+	}
+	outcome, err := move.TakeOver(ctx)
+	switch {
 	case err != nil:
 		return err
 	case outcome == mysql.Copied:
 		a.say("%s: the image's databases were copied to %s", want.Name, want.Mount)
+	case outcome == mysql.Made:
+		a.say("%s: new databases were made on %s; root logs in over the Unix socket", want.Name, want.Mount)
 	case outcome == mysql.Adopted:
 		a.say("%s: the databases on %s are used as they are", want.Name, want.Mount)
+	}
+	if outcome != mysql.Bound {
+		// What lies beneath, once the volume is gone, is for nobody to write to.
+		if err := filesystem.SetImmutable(mysql.Directory, true); err != nil {
+			return err
+		}
 	}
 	return mysql.Bind(ctx, a.units, server, want.Mount)
 }

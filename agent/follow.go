@@ -73,7 +73,7 @@ func (d *daemon) follow(ctx context.Context, post func(func())) {
 	named := map[string]bool{}
 	for _, want := range d.orders.spec.Volumes {
 		named[want.Name] = true
-		d.start(ctx, post, want, d.orders.spec.MySQL != nil && d.orders.spec.MySQL.Volume == want.Name)
+		d.start(ctx, post, want, d.orders.databaseOn(want.Name))
 	}
 	for _, name := range slices.Clone(d.order) {
 		if v := d.views[name]; !named[name] && (!v.passed || v.trouble != nil) {
@@ -95,10 +95,10 @@ func (d *daemon) forget(name string) {
 
 // start gives a volume its keeper. A volume that is kept as it is wanted stays
 // with the keeper that it has; another begins when its predecessor has ended.
-func (d *daemon) start(ctx context.Context, post func(func()), want spec.Volume, mysql bool) {
+func (d *daemon) start(ctx context.Context, post func(func()), want spec.Volume, mysql *spec.MySQL) {
 	name := want.Name
 	switch old, running := d.keepers[name]; {
-	case running && old.mysql == mysql && reflect.DeepEqual(old.want, want):
+	case running && reflect.DeepEqual(old.mysql, mysql) && reflect.DeepEqual(old.want, want):
 		old.wake()
 		return
 	case running:
@@ -112,7 +112,7 @@ func (d *daemon) start(ctx context.Context, post func(func()), want spec.Volume,
 		d.order = append(d.order, name)
 		d.askedAt[name] = time.Now()
 	}
-	if mysql && !d.follows {
+	if mysql != nil && !d.follows {
 		d.follows = true
 		d.spawn(func() { d.followDatabase(ctx, func(v databaseView) { post(func() { d.database = v }) }) })
 	}
@@ -196,7 +196,11 @@ func (d *daemon) discover(ctx context.Context, post func(func())) {
 			d.discovering = false
 			for _, want := range found {
 				if _, known := d.keepers[want.Name]; !known {
-					d.start(ctx, post, want, want.Name == mysql && d.orders.spec.MySQL == nil)
+					var database *spec.MySQL
+					if want.Name == mysql && d.orders.spec.MySQL == nil {
+						database = &spec.MySQL{Volume: mysql}
+					}
+					d.start(ctx, post, want, database)
 				}
 			}
 			d.discovered = true

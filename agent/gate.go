@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"bootswain/filesystem"
 	"bootswain/health"
 	"bootswain/mysql"
 )
@@ -22,13 +23,7 @@ func (a *Agent) Gate(ctx context.Context) error {
 	if err != nil {
 		return heldError{fmt.Errorf("cannot tell which server starts: %w", err)}
 	}
-	v, volume := gateView(time.Now())
-	var live error
-	if v.Volume != "" {
-		look := mysql.Host{Proc: "/proc", Sys: "/sys", Directory: mysql.Directory, Members: membersOf(volume)}
-		live = look.Live(ctx, v.Volume)
-	}
-	err = mysql.Gate(server.Name(), v, live)
+	err = a.mayStart(ctx, server, true)
 	if err == nil {
 		return nil
 	}
@@ -36,6 +31,32 @@ func (a *Agent) Gate(ctx context.Context) error {
 		err = errors.Join(err, noted)
 	}
 	return heldError{err}
+}
+
+// mayStart is what the gate finds: nil, or a HELD situation. With admit the
+// server starts if it is nil.
+func (a *Agent) mayStart(ctx context.Context, server mysql.Server, admit bool) error {
+	v, volume := gateView(time.Now())
+	if v.Volume == "" {
+		err := mysql.Gate(server.Name(), v, nil)
+		if err == nil && admit {
+			// The databases stay where the package has them.
+			err = filesystem.SetImmutable(mysql.Directory, false)
+		}
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		return err
+	}
+	program, err := a.knownProgram(ctx)
+	if err == nil {
+		look := mysql.Host{
+			Proc: "/proc", Sys: "/sys", Directory: mysql.Directory, Members: membersOf(volume),
+			Server: server.Name(), Program: program, Upgrade: v.Upgrade, Owner: serverUser(), Admit: admit,
+		}
+		err = look.Live(ctx, v.Volume)
+	}
+	return mysql.Gate(server.Name(), v, err)
 }
 
 // gateView reads what the daemon last said.
@@ -59,7 +80,7 @@ func gateView(now time.Time) (mysql.View, *health.Volume) {
 	if report.MySQL == nil {
 		return v, nil
 	}
-	v.Volume = report.MySQL.Volume
+	v.Volume, v.Upgrade = report.MySQL.Volume, report.MySQL.Upgrade
 	i := slices.IndexFunc(report.Volumes, func(t health.Volume) bool { return t.Name == v.Volume })
 	if i < 0 {
 		return v, nil

@@ -28,7 +28,7 @@ const (
 // view is what a keeper knows of its volume.
 type view struct {
 	want    spec.Volume
-	mysql   bool
+	mysql   *spec.MySQL // nil: the database is not on it
 	state   volume.State
 	trouble *situation.Situation // nil when the volume is up
 	working string               // the step being carried out, "" between passes
@@ -49,7 +49,7 @@ type view struct {
 type keeper struct {
 	*Agent
 	want  spec.Volume
-	mysql bool
+	mysql *spec.MySQL
 	ec2   *ebs.EC2      // nil: there is none to ask
 	kick  chan struct{} // capacity 1: something happened, look again
 	tell  func(view)
@@ -64,7 +64,7 @@ type keeper struct {
 	beside  sync.WaitGroup // what goes on beside the passes
 }
 
-func (a *Agent) newKeeper(c *ebs.EC2, want spec.Volume, mysql bool, tell func(view)) *keeper {
+func (a *Agent) newKeeper(c *ebs.EC2, want spec.Volume, mysql *spec.MySQL, tell func(view)) *keeper {
 	return &keeper{
 		Agent: a, ec2: c, want: want, mysql: mysql, tell: tell,
 		kick: make(chan struct{}, 1),
@@ -109,7 +109,7 @@ func (k *keeper) pass(ctx context.Context) {
 		k.lookAgain(ctx)
 		return
 	}
-	if lost != nil && k.mysql {
+	if lost != nil && k.mysql != nil {
 		// Before the lock: someone's long work on another volume must not keep
 		// a database running on a disk that is gone.
 		k.killDatabase(ctx, lost)
@@ -212,7 +212,7 @@ func (k *keeper) stillMounted() bool {
 func (k *keeper) takeApart(ctx context.Context, lost *situation.Situation) {
 	k.lost = lost
 	k.settle(k.view.state, lost)
-	if k.mysql {
+	if k.mysql != nil {
 		if err := k.releaseDataDirectory(ctx); err != nil {
 			k.say("%s: %v", k.want.Name, err)
 		}
@@ -266,20 +266,29 @@ func (k *keeper) progress(p volume.Progress) {
 
 // bringUp makes a volume ready and, if it is the database's, its data
 // directory too.
-func (a *Agent) bringUp(ctx context.Context, chosen choice, mysql bool, progress func(volume.Progress)) (volume.State, error) {
+func (a *Agent) bringUp(ctx context.Context, chosen choice, mysql *spec.MySQL, progress func(volume.Progress)) (volume.State, error) {
 	host, want := *a.storage, chosen.want
 	host.Absent = chosen.absent
-	if mysql {
+	if mysql != nil {
 		host.Database = want.Name
 	}
 	state, err := volume.Converge(ctx, &host, want, progress)
-	if err == nil && mysql {
-		began := time.Now()
-		step := volume.Progress{Volume: want.Name, Step: "put the database's directory on the volume"}
-		progress(step)
-		err = a.bindDataDirectory(ctx, want)
-		step.Ended, step.Took = true, time.Since(began)
-		progress(step)
+	if err == nil && mysql != nil {
+		var going *volume.Progress
+		var began time.Time
+		step := func(what string) {
+			if going != nil {
+				going.Ended, going.Took = true, time.Since(began)
+				progress(*going)
+			}
+			began = time.Now()
+			going = &volume.Progress{Volume: want.Name, Step: what}
+			progress(*going)
+		}
+		step("put the database's directory on the volume")
+		err = a.bindDataDirectory(ctx, want, mysql.Upgrade, step)
+		going.Ended, going.Took = true, time.Since(began)
+		progress(*going)
 	}
 	return state, err
 }

@@ -47,11 +47,11 @@ func (d *daemon) tellSystemd() {
 // READY=1 systemd starts it by itself. A volume that a person is taking down
 // still looks ready for a moment.
 func (d *daemon) startDatabase(ctx context.Context) {
-	if !d.ready || !d.database.held || d.database.version != "" {
+	if !d.ready || !d.database.held || d.database.heldBy != nil || d.database.version != "" {
 		return
 	}
 	for _, v := range d.views {
-		if v.mysql && usable(v.sentence()) && !isDown(v.want.Name) {
+		if v.mysql != nil && usable(v.sentence()) && !isDown(v.want.Name) {
 			d.database.held, d.database.state.Queued = false, true
 			if err := d.startHeld(ctx, d.database); err != nil {
 				d.say("%s: %v", d.database.server.Name(), err)
@@ -94,7 +94,7 @@ func (d *daemon) settled(since time.Duration) bool {
 	}
 	for name := range d.keepers {
 		v := d.views[name]
-		if !v.mysql && !others {
+		if v.mysql == nil && !others {
 			continue
 		}
 		if v.working != "" || !v.passed {

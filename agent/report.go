@@ -77,8 +77,8 @@ func (d *daemon) report() health.Report {
 		r.Volumes = append(r.Volumes, v.tree())
 		r.Checks = append(r.Checks, v.checks(d.since(name), now)...)
 		r.Steps = append(r.Steps, v.steps...)
-		if v.mysql {
-			r.MySQL = &health.MySQL{Server: d.database.server.Name(), Volume: name, Directory: mysql.Directory}
+		if v.mysql != nil {
+			r.MySQL = &health.MySQL{Server: d.database.server.Name(), Volume: name, Directory: mysql.Directory, Upgrade: v.mysql.Upgrade}
 			r.Checks = append(r.Checks, d.databaseCheck(v, now))
 		}
 	}

@@ -20,7 +20,7 @@ func (a *Agent) Up(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
-	if err := a.applyVolume(ctx, asked, want, mysql); err != nil || !mysql || !exists(heldFile) {
+	if err := a.applyVolume(ctx, asked, want, mysql); err != nil || mysql == nil || !exists(heldFile) {
 		return err
 	}
 	v, err := a.lookAtDatabase(ctx)
@@ -51,7 +51,7 @@ func (a *Agent) Down(ctx context.Context, name string, detach bool) error {
 	if err := markDown(name); err != nil {
 		return fmt.Errorf("cannot take %s down: %w", name, err)
 	}
-	if mysql {
+	if mysql != nil {
 		if err := a.stopForDown(ctx); err != nil {
 			return errors.Join(err, unmarkDown(name))
 		}
@@ -131,25 +131,28 @@ func (a *Agent) stopForDown(ctx context.Context) error {
 }
 
 // known returns a volume that the launch data names, or that the daemon found
-// by itself, and whether the database belongs to it.
-func (a *Agent) known(ctx context.Context, name string) (asked orders, want spec.Volume, mysql bool, err error) {
+// by itself, and what is asked of the database if it belongs there.
+func (a *Agent) known(ctx context.Context, name string) (asked orders, want spec.Volume, mysql *spec.MySQL, err error) {
 	if asked, err = a.orders(ctx, ""); err != nil {
-		return orders{}, spec.Volume{}, false, err
+		return orders{}, spec.Volume{}, nil, err
 	}
 	want, unnamed := asked.volume(name)
 	if unnamed == nil {
-		return asked, want, asked.database() == name, nil
+		return asked, want, asked.databaseOn(name), nil
 	}
 	report, _ := health.Latest(statusFile, time.Now())
 	if report == nil {
-		return orders{}, spec.Volume{}, false, unnamed
+		return orders{}, spec.Volume{}, nil, unnamed
 	}
 	for _, v := range report.Volumes {
 		if v.Name == name {
-			return asked, foundAgain(v), report.MySQL != nil && report.MySQL.Volume == name, nil
+			if report.MySQL != nil && report.MySQL.Volume == name {
+				mysql = &spec.MySQL{Volume: name}
+			}
+			return asked, foundAgain(v), mysql, nil
 		}
 	}
-	return orders{}, spec.Volume{}, false, unnamed
+	return orders{}, spec.Volume{}, nil, unnamed
 }
 
 // foundAgain is the stanza of a volume that explained itself: its devices and

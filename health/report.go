@@ -69,6 +69,7 @@ type MySQL struct {
 	Server    string `json:"server"` // "mariadb"; "" if none is installed
 	Volume    string `json:"volume"`
 	Directory string `json:"directory"` // where the server expects it
+	Upgrade   bool   `json:"upgrade,omitempty"` // the data may be made those of a later series
 }
 
 // Step is one thing that was done, and how long it took.

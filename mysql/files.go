@@ -41,19 +41,6 @@ func exists(dir, name string) bool {
 	return err == nil
 }
 
-func initialised(dir string) bool {
-	info, err := os.Lstat(filepath.Join(dir, systemSchema))
-	return err == nil && info.IsDir()
-}
-
-func owner(path string) (uint32, error) {
-	var st unix.Stat_t
-	if err := unix.Stat(path, &st); err != nil {
-		return 0, &fs.PathError{Op: "stat", Path: path, Err: err}
-	}
-	return st.Uid, nil
-}
-
 // syncfs returns when all that was written to the file system at path is
 // durable.
 func syncfs(path string) error {

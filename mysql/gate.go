@@ -10,6 +10,7 @@ type View struct {
 	Known   bool                 // the launch data was read, or is known not to exist
 	Trouble *situation.Situation // why it is not Known; nil: no word from the daemon yet
 	Volume  string               // the volume that the database belongs on; "" means that nobody asked for one
+	Upgrade bool                 // data of an earlier series may be opened
 	State   *situation.Situation // how that volume stands; nil: no word yet
 }
 
@@ -36,8 +37,13 @@ func Gate(server string, v View, live error) error {
 		return nil
 	case v.State == nil:
 		return held("volume "+v.Volume+" is not ready yet", "nothing, starts by itself; if it stays so: journalctl -u bootswain")
+	case v.State.Subject == server:
+		// The volume is up, and what is on it is not for this server.
+		return held(v.State.Text, v.State.Next)
 	case v.State.Word != situation.Ready && v.State.Word != situation.Degraded:
 		return held(v.State.Error(), v.State.Next)
+	case situation.Of(live) != nil:
+		return live
 	case live != nil:
 		return held(live.Error(), "bootswain status")
 	}

@@ -2,9 +2,7 @@ package mysql
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -19,13 +17,18 @@ type Host struct {
 	Sys       string       // "/sys"
 	Directory string       // "/var/lib/mysql"
 	Members   func() error // every device of the volume is still there; must not touch the file system
+	Server    string       // "mariadb"
+	Program   Program      // that would start
+	Upgrade   bool         // the launch data allow an upgrade to another series
+	Owner     int          // user id of the server; -1 if it is not known
+	Admit     bool         // the server starts if Live finds nothing: note that it was let at the data
 }
 
 // The gate answers within a second: the time for a busy device to show that it
 // works, and for the file system to answer.
 const (
 	progressLimit = 250 * time.Millisecond
-	fileLimit     = 500 * time.Millisecond
+	fileLimit     = 700 * time.Millisecond
 )
 
 // Live looks, without asking the daemon, whether the databases in Directory are
@@ -127,16 +130,39 @@ func readIO(device string) (ioCount, error) {
 	return ioCount{finished: n[0] + n[4], inFlight: n[8]}, nil
 }
 
-// files checks that the directory was made or taken over for this purpose and
-// that it holds a database.
+// files checks that the directory was made or taken over for this purpose, that
+// it holds a database that this server can open, and that no other has it open.
+// The error may be a situation.
 func (h Host) files(volume string) error {
-	if _, err := os.Lstat(filepath.Join(h.Directory, sentinel)); errors.Is(err, fs.ErrNotExist) {
+	d, err := ReadData(h.Directory)
+	switch {
+	case err != nil:
+		return fmt.Errorf("cannot read volume %s: %w", volume, err)
+	case !exists(h.Directory, sentinel):
 		return fmt.Errorf("%s on volume %s has no %s, so it was not made for this", h.Directory, volume, sentinel)
-	} else if err != nil {
+	case d.Content != Whole:
+		return fmt.Errorf("%s on volume %s is no whole data directory: it has no %s", h.Directory, volume, d.Lacks)
+	}
+	owner, err := ownerOf(h.Directory)
+	if err != nil {
 		return fmt.Errorf("cannot read volume %s: %w", volume, err)
 	}
-	if !initialised(h.Directory) {
-		return fmt.Errorf("%s on volume %s holds no system tables (no directory %s)", h.Directory, volume, systemSchema)
+	if h.Owner >= 0 && owner.uid != h.Owner {
+		return fmt.Errorf("%s on volume %s belongs to user id %d, and the server runs as %d", h.Directory, volume, owner.uid, h.Owner)
 	}
-	return nil
+	if _, err := h.Program.Fits(h.Server, d, h.Upgrade); err != nil {
+		return err
+	}
+	root, err := os.Open(h.Directory)
+	if err != nil {
+		return fmt.Errorf("cannot read volume %s: %w", volume, err)
+	}
+	defer root.Close()
+	if err := (folder{root}).inUse(h.Server, h.Proc); err != nil {
+		return err
+	}
+	if !h.Admit || !d.Wrote.before(h.Program.Version) {
+		return nil
+	}
+	return Record(h.Directory, volume, d, h.Program)
 }

@@ -3,6 +3,7 @@ package mysql
 import (
 	"context"
 	"errors"
+	"os"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -21,7 +22,11 @@ const (
 func machine(t *testing.T, bind string, files map[string]string) Host {
 	t.Helper()
 	root := t.TempDir()
-	h := Host{Proc: filepath.Join(root, "proc"), Sys: filepath.Join(root, "sys"), Directory: filepath.Join(root, "mysql"), Members: func() error { return nil }}
+	h := Host{
+		Proc: filepath.Join(root, "proc"), Sys: filepath.Join(root, "sys"), Directory: filepath.Join(root, "mysql"), Members: func() error { return nil },
+		Server: "mariadb", Program: Program{Flavour: MariaDB, Version: Version{11, 8, 6}}, Owner: os.Getuid(),
+	}
+	unpack(t, h.Directory, mariadb11)
 	write(t, root, map[string]string{
 		"proc/self/mountinfo":         rootMount + volumeMount + strings.ReplaceAll(bind, "DIR", h.Directory),
 		"sys/dev/block/253:0/dm/name": "bootswain-data\n",
@@ -34,7 +39,7 @@ func machine(t *testing.T, bind string, files map[string]string) Host {
 
 func TestLive(t *testing.T) {
 	const good = "61 28 253:0 /mysql DIR rw,noatime shared:30 - xfs /dev/mapper/bootswain-data rw\n"
-	ours := map[string]string{"mysql/.bootswain": "x", "mysql/mysql/": ""}
+	ours := map[string]string{"mysql/.bootswain": "x"}
 	with := func(name, content string) map[string]string {
 		m := map[string]string{name: content}
 		for k, v := range ours {
@@ -60,8 +65,9 @@ func TestLive(t *testing.T) {
 		{"a member is gone", good, ours, gone, "vol-0a33 is gone"},
 		{"requests without end", good, with("sys/dev/block/253:0/stat", busy), nil, "volume data does not answer: 7 requests, none finished in 250ms"},
 		{"no statistics", good, with("sys/dev/block/253:0/stat", "1 2 x"), nil, "cannot read the device's statistics"},
-		{"no sentinel", good, map[string]string{"mysql/mysql/": ""}, nil, "has no .bootswain, so it was not made for this"},
-		{"no system tables", good, map[string]string{"mysql/.bootswain": "x"}, nil, "holds no system tables"},
+		{"no sentinel", good, nil, nil, "has no .bootswain, so it was not made for this"},
+		{"cut off", good, with("mysql/mysql_upgrade_history", ""), nil, "on volume data is no whole data directory: it has no mysql.ibd"},
+		{"an upgrade", good, with("mysql/mariadb_upgrade_info", "11.9.1-MariaDB"), nil, "HELD mariadb: data written by 11.9.1, this image has 11.8.6; untouched."},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -75,7 +81,7 @@ func TestLive(t *testing.T) {
 // TestLiveEndsInTime: a caller who has less time gets the answer earlier.
 func TestLiveEndsInTime(t *testing.T) {
 	h := machine(t, "61 28 253:0 /mysql DIR rw - xfs /dev/mapper/bootswain-data rw\n",
-		map[string]string{"mysql/.bootswain": "x", "mysql/mysql/": "", "sys/dev/block/253:0/stat": busy})
+		map[string]string{"mysql/.bootswain": "x", "sys/dev/block/253:0/stat": busy})
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Millisecond)
 	defer cancel()
 	start := time.Now()
@@ -96,5 +102,28 @@ func TestReadIO(t *testing.T) {
 	}
 	if _, err := readIO(t.TempDir()); !errors.Is(err, syscall.ENOENT) {
 		t.Errorf("error = %v, want no such file", err)
+	}
+}
+
+// TestLiveOfAnotherOwner: a directory that the server could not write to.
+func TestLiveOfAnotherOwner(t *testing.T) {
+	h := machine(t, "61 28 253:0 /mysql DIR rw - xfs /dev/mapper/bootswain-data rw\n", map[string]string{"mysql/.bootswain": "x"})
+	h.Owner = os.Getuid() + 1
+	wantError(t, h.Live(context.Background(), "data"), "belongs to user id")
+}
+
+// TestLiveAdmits: a package was upgraded while the machine runs, as the launch
+// data allow. That is noted before the new server starts.
+func TestLiveAdmits(t *testing.T) {
+	h := machine(t, "61 28 253:0 /mysql DIR rw - xfs /dev/mapper/bootswain-data rw\n", map[string]string{"mysql/.bootswain": "x"})
+	h.Program.Version = Version{12, 3, 1}
+	wantError(t, h.Live(context.Background(), "data"), "data written by 11.8.6, this image has 12.3.1")
+	h.Upgrade = true
+	for _, h.Admit = range []bool{false, true} {
+		wantError(t, h.Live(context.Background(), "data"), "")
+		d, err := ReadData(h.Directory)
+		if err != nil || (d.Wrote == h.Program.Version) != h.Admit {
+			t.Errorf("admitted %v: the data are of %s, %v", h.Admit, d.Wrote, err)
+		}
 	}
 }

@@ -1,12 +1,14 @@
 // Package mysql keeps a MySQL or MariaDB server on its volume: it finds the
-// server that is installed, moves its data directory to the volume on first
-// boot, mounts it where the package expects it, and is the gate without which
-// the server does not start.
+// server that is installed, reads what a data directory is without starting a
+// server, moves the image's to the volume on first boot or makes a new one,
+// mounts it where the package expects it, and is the gate without which the
+// server does not start.
 //
-// It never starts the server, never changes a database's files or their
-// owners, never edits the server's configuration, and never removes a
-// directory that it did not make itself and leave unfinished. What cannot go
-// on is a *situation.Situation, HELD or REFUSED.
+// It never starts the server on databases that somebody has, never changes what
+// is in their files, gives them another owner only where the server's user has
+// another number in this image, never edits the server's configuration, and
+// never removes a directory that it did not make itself and leave unfinished.
+// What cannot go on is a *situation.Situation, HELD or REFUSED.
 package mysql
 
 import (

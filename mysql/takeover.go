@@ -13,17 +13,31 @@ import (
 	"bootswain/internal/situation"
 
 	"github.com/moby/sys/mountinfo"
+	"golang.org/x/sys/unix"
 )
 
 const (
 	// sentinel marks a directory as the databases of a volume. The directory
 	// on the root disk never has it.
 	sentinel = ".bootswain"
-	// unfinished marks a copy that is being made; it outranks the sentinel.
+	// recordPrefix begins the sentinel's line on the latest server that was let
+	// at the databases.
+	recordPrefix = "Server: "
+	// unfinished marks what is being made; it outranks the sentinel.
 	unfinished = ".bootswain-unfinished"
 	// systemSchema is the directory of the server's own tables, which every
 	// initialised data directory of MySQL and MariaDB has.
 	systemSchema = "mysql"
+)
+
+// What a server must find free on the volume, in bytes.
+const (
+	// leastFree is what a start takes: InnoDB's temporary tablespace, 12 MiB,
+	// and some for its logs.
+	leastFree = 32 << 20
+	// freshFree is what new databases take: 146 MiB of MariaDB 11.8, 195 MiB of
+	// MySQL 9.7, and their first redo logs.
+	freshFree = 384 << 20
 )
 
 // Move takes a server's data directory to a volume.
@@ -31,10 +45,15 @@ type Move struct {
 	Run       run.Runner
 	Units     Units
 	Server    Server
+	Program   Program
+	Upgrade   bool   // the launch data allow an upgrade to another series
 	Volume    string // name
 	Mount     string // where the volume is mounted
 	Directory string // "/var/lib/mysql", the image's
 	Proc      string // "/proc"
+
+	Step func(what string)                // is told what begins
+	Say  func(format string, args ...any) // is told what people must know and need not act on
 }
 
 // Outcome is what TakeOver found or did.
@@ -46,15 +65,17 @@ const (
 	Found   Outcome = "found"   // the volume had the databases
 	Adopted Outcome = "adopted" // the volume had databases that were not ours; now they are marked
 	Copied  Outcome = "copied"  // the image's prepared databases were copied to the volume
+	Made    Outcome = "made"    // new databases were made on the volume
 )
 
-// TakeOver makes the volume hold the server's databases: those that it has, or
-// a copy of those that the image was made with. Nothing else is ever written
-// over. It may be repeated after a crash at any instruction:
+// TakeOver makes the volume hold databases that the server can open: those that
+// it has, or a copy of those that the image was made with, or new ones. Nothing
+// else is ever written over. It may be repeated after a crash at any
+// instruction:
 //
 //	nothing, or an empty "mysql"
 //	  └─ mysql.preparing with the mark "unfinished", durable   (a crash here: removed, begun anew)
-//	       └─ copied, marked with the sentinel, durable
+//	       └─ copied or made, marked with the sentinel, durable
 //	            └─ without "unfinished", durable               (a crash here: renamed)
 //	                 └─ renamed to mysql, durable              (found ever after)
 func (m Move) TakeOver(ctx context.Context) (Outcome, error) {
@@ -67,44 +88,82 @@ func (m Move) TakeOver(ctx context.Context) (Outcome, error) {
 		return "", err
 	}
 	if state.Running() {
-		return "", m.situation(situation.Held, "it runs on the root disk; its databases are not moved while it does",
+		return "", m.held("it runs on the root disk; its databases are not moved while it does.",
 			fmt.Sprintf("systemctl stop %s, then: bootswain apply %s", m.Server.Name(), m.Volume))
 	}
-	there, err := names(m.target())
+	d, err := ReadData(m.target())
+	moveAway := fmt.Sprintf("move it away: mv %s %s.old; then: bootswain apply %s", m.target(), m.target(), m.Volume)
 	switch {
-	case errors.Is(err, fs.ErrNotExist) || err == nil && len(there) == 0:
-		err := m.copy(ctx)
-		return Copied, err
+	case errors.Is(err, fs.ErrNotExist) || err == nil && d.Content == Empty:
+		return m.fresh(ctx)
 	case errors.Is(err, syscall.ENOTDIR):
-		return "", m.situation(situation.Refused, m.target()+" is not a directory; nothing written", "move it away, then: bootswain apply "+m.Volume)
+		return "", m.situation(situation.Refused, m.target()+" is not a directory; nothing written.", "move it away, then: bootswain apply "+m.Volume)
 	case err != nil:
 		return "", err
-	case !initialised(m.target()):
-		text := fmt.Sprintf("%s holds no system tables but %s; nothing written", m.target(), some(there))
-		return "", m.situation(situation.Refused, text,
-			fmt.Sprintf("move it away: mv %s %s.old; then: bootswain apply %s", m.target(), m.target(), m.Volume))
+	case d.Content == Others:
+		return "", m.situation(situation.Refused, fmt.Sprintf("%s holds no system tables but %s; nothing written.", m.target(), some(d.Names)), moveAway)
+	case d.Content == Half:
+		return "", m.held(fmt.Sprintf("%s was never finished, or is damaged: it has no %s; untouched.", m.target(), d.Lacks),
+			"bring the databases back; or, for new ones, "+moveAway)
 	}
-	return m.adopt()
+	return m.adopt(d)
 }
 
 // adopt uses the databases that the volume has, as they are.
-func (m Move) adopt() (Outcome, error) {
-	have, err := owner(m.target())
+func (m Move) adopt(d Data) (Outcome, error) {
+	remark, err := m.Program.Fits(m.Server.Name(), d, m.Upgrade)
 	if err != nil {
 		return "", err
 	}
-	if want, err := owner(m.Directory); err == nil && want != have {
-		return "", m.situation(situation.Held,
-			fmt.Sprintf("%s belongs to user id %d, but this image's server runs as %d; untouched", m.target(), have, want),
-			fmt.Sprintf("chown -R %d %s; then: bootswain apply %s", want, m.target(), m.Volume))
-	}
-	if _, err := os.Lstat(filepath.Join(m.target(), sentinel)); err == nil {
-		return Found, nil
-	}
-	if err := m.mark(m.target(), sentinel); err != nil {
+	if err := m.openable(d); err != nil {
 		return "", err
 	}
-	return Adopted, syncfs(m.Mount)
+	if err := m.enoughFree(leastFree); err != nil {
+		return "", err
+	}
+	if err := m.settleOwner(); err != nil {
+		return "", err
+	}
+	if remark != "" {
+		m.Say("%s: %s", m.Volume, remark)
+	}
+	outcome := Adopted
+	if exists(m.target(), sentinel) {
+		outcome = Found
+	}
+	return outcome, Record(m.target(), m.Volume, d, m.Program)
+}
+
+// openable looks for what a server would stumble over beside the version.
+func (m Move) openable(d Data) error {
+	root, err := os.Open(m.target())
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	f := folder{root}
+	if err := f.inUse(m.Server.Name(), m.Proc); err != nil {
+		return err
+	}
+	var made string
+	if d.Flavour == MySQL && f.has("mysql.ibd") {
+		if made, err = f.madeCase(); err != nil {
+			return err
+		}
+	}
+	return m.Program.findsNames(m.Server.Name(), d, made)
+}
+
+func (m Move) enoughFree(least int64) error {
+	var st unix.Statfs_t
+	if err := unix.Statfs(m.Mount, &st); err != nil {
+		return &fs.PathError{Op: "statfs", Path: m.Mount, Err: err}
+	}
+	if free := int64(st.Bavail) * st.Bsize; free < least {
+		return m.held(fmt.Sprintf("volume %s has %d MiB free, and the server needs %d MiB to start; untouched.", m.Volume, free>>20, least>>20),
+			"make room on "+m.Mount+", or make the EBS volume larger")
+	}
+	return nil
 }
 
 func (m Move) target() string { return filepath.Join(m.Mount, onVolume) }
@@ -118,6 +177,8 @@ func (m Move) mounted() (bool, error) {
 	mounts, err := mountinfo.GetMountsFromReader(f, mountinfo.SingleEntryFilter(m.Directory))
 	return len(mounts) > 0, err
 }
+
+func (m Move) held(text, next string) error { return m.situation(situation.Held, text, next) }
 
 func (m Move) situation(word situation.Word, text, next string) error {
 	return &situation.Situation{Word: word, Subject: m.Server.Name(), Text: text, Next: next}

@@ -147,7 +147,8 @@ type Wipe struct {
 
 // MySQL binds a MySQL or MariaDB server's data directory to a volume.
 type MySQL struct {
-	Volume string // name of one of Volumes
+	Volume  string // name of one of Volumes
+	Upgrade bool   // data of an earlier series may be opened, which cannot be taken back
 }
 
 // Health is where the health answers are given.

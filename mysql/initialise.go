@@ -1,0 +1,85 @@
+package mysql
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"bootswain/internal/run"
+	"bootswain/systemd"
+)
+
+const (
+	// initialiseUnit makes new databases; a daemon that comes after one that was
+	// killed finds it by its name.
+	initialiseUnit = "bootswain-initialise.service"
+	// initialiseLimit bounds it. It takes seconds, and a minute or two on an
+	// emulated machine.
+	initialiseLimit = 15 * time.Minute
+	// firstStatements is what MySQL carries out as the last of --initialize.
+	firstStatements = ".bootswain-init.sql"
+)
+
+// onlyThroughTheSocket lets root in by who it is on this machine, and by no
+// password.
+const onlyThroughTheSocket = `INSTALL PLUGIN auth_socket SONAME 'auth_socket.so';
+ALTER USER 'root'@'localhost' IDENTIFIED WITH auth_socket;
+`
+
+// initialise makes new databases, with the settings of the image. Root logs in
+// over the Unix socket only; there is no other account that a person could use,
+// and no test schema. The server does it in a sandbox without network that
+// shows it the directory where its package, and AppArmor's profile, expects it.
+func (m Move) initialise(ctx context.Context, preparing string) error {
+	m.Step("make new databases on the volume")
+	user, err := ownerOf(m.Directory)
+	if err != nil {
+		return err
+	}
+	if user.uid == 0 {
+		return m.held(m.Directory+" of this image belongs to root; it is not known as whom the server runs; nothing written.",
+			"give it to the server's user in the image: chown mysql:mysql "+m.Directory)
+	}
+	command := []string{
+		"mariadb-install-db", "--datadir=" + Directory, "--skip-test-db", "--skip-name-resolve", "--cross-bootstrap",
+		"--auth-root-authentication-method=socket", "--auth-root-socket-user=root",
+	}
+	if m.Program.Flavour == MySQL {
+		command = []string{m.Program.Path, "--initialize-insecure", "--init-file=" + filepath.Join(Directory, firstStatements), "--log-error=stderr"}
+		file := filepath.Join(preparing, firstStatements)
+		if err := os.WriteFile(file, []byte(onlyThroughTheSocket), 0o600); err != nil {
+			return err
+		}
+		if err := os.Lchown(file, user.uid, user.gid); err != nil {
+			return err
+		}
+	}
+	if err := os.Lchown(preparing, user.uid, user.gid); err != nil {
+		return err
+	}
+	args := []string{"--quiet", "--collect", "--wait", "--pipe", "--service-type=exec", "--unit=" + initialiseUnit}
+	for _, p := range []string{
+		"Description=bootswain: new databases on volume " + m.Volume,
+		fmt.Sprintf("User=%d", user.uid), fmt.Sprintf("Group=%d", user.gid), "UMask=0077",
+		"BindPaths=" + preparing + ":" + Directory, "PrivateNetwork=yes", "NoNewPrivileges=yes",
+		// It ends with the daemon that waits for it, and before the volume goes.
+		"DefaultDependencies=no", "PartOf=bootswain.service",
+		"After=" + systemd.HoldUnit, "After=" + systemd.MountName(m.Mount), "BindsTo=" + systemd.MountName(m.Mount),
+		"TimeoutStopSec=10s",
+	} {
+		args = append(args, "--property="+p)
+	}
+	cmd := run.Cmd{Name: "systemd-run", Args: append(append(args, "--"), command...), Timeout: initialiseLimit}
+	if _, err := m.Run.Run(ctx, cmd); err != nil {
+		// Ending systemd-run does not end the unit.
+		err = errors.Join(err, m.Units.Stop(context.WithoutCancel(ctx), initialiseUnit))
+		return fmt.Errorf("cannot make databases on volume %s: %w", m.Volume, err)
+	}
+	if m.Program.Flavour == MySQL {
+		return os.Remove(filepath.Join(preparing, firstStatements))
+	}
+	return nil
+}
