@@ -89,6 +89,8 @@ func (v databaseView) sentence(volume *situation.Situation) *situation.Situation
 		s.Text, s.Next = "neither MariaDB nor MySQL is installed in this image.", "install a server in the image, or remove mysql from the launch data"
 	case v.version != "":
 		s.Word, s.Text = situation.Ready, "answers, version "+v.version+"."
+	case !up && volume.Subject == s.Subject:
+		s.Word, s.Text, s.Next = situation.Held, volume.Text, volume.Next
 	case !up:
 		s.Word, s.Text, s.Next = situation.Held, volume.Error(), volume.Next
 	case v.state.Running():
