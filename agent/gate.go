@@ -48,6 +48,9 @@ func (a *Agent) mayStart(ctx context.Context, server mysql.Server, admit bool) e
 		}
 		return err
 	}
+	if v.State == nil || !usable(v.State) {
+		return mysql.Gate(server.Name(), v, nil)
+	}
 	program, err := a.knownProgram(ctx)
 	if err == nil {
 		look := mysql.Host{

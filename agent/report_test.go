@@ -106,19 +106,22 @@ func TestVolumeChecks(t *testing.T) {
 func TestDatabaseSentence(t *testing.T) {
 	ready := &situation.Situation{Word: situation.Ready, Subject: "data", Text: "mounted."}
 	missing := &situation.Situation{Word: situation.Waiting, Subject: "data", Text: "1 of 2 volumes.", Next: "nothing"}
+	newer := &situation.Situation{Word: situation.Held, Subject: "mariadb", Text: "data written by 11.9.1, this image has 11.8.6; untouched.", Next: "launch the 11.9 image"}
 	server := mysql.Server{Unit: "mariadb.service"}
 	for name, c := range map[string]struct {
 		view   databaseView
 		volume *situation.Situation
 		want   string
 	}{
-		"no server":     {databaseView{}, ready, "FAILED mysql: neither MariaDB nor MySQL"},
-		"answers":       {databaseView{server: server, version: "11.8"}, ready, "READY mariadb: answers, version 11.8."},
-		"volume absent": {databaseView{server: server}, missing, "HELD mariadb: WAITING data: 1 of 2 volumes."},
-		"starting":      {databaseView{server: server, state: systemd.State{Active: "activating"}}, ready, "WAITING mariadb: activating, does not answer yet."},
-		"queued":        {databaseView{server: server, state: systemd.State{Active: "inactive", Queued: true}}, ready, "WAITING mariadb: its start waits for other units."},
-		"was held":      {databaseView{server: server, state: systemd.State{Active: "failed"}, held: true}, ready, "WAITING mariadb: its volume is ready"},
-		"stopped":       {databaseView{server: server, state: systemd.State{Active: "inactive", Result: "success"}}, ready, "FAILED mariadb: inactive (success)."},
+		"no server":         {databaseView{}, ready, "FAILED mysql: neither MariaDB nor MySQL"},
+		"answers":           {databaseView{server: server, version: "11.8"}, ready, "READY mariadb: answers, version 11.8."},
+		"volume absent":     {databaseView{server: server}, missing, "HELD mariadb: WAITING data: 1 of 2 volumes."},
+		"starting":          {databaseView{server: server, state: systemd.State{Active: "activating"}}, ready, "WAITING mariadb: activating, does not answer yet."},
+		"queued":            {databaseView{server: server, state: systemd.State{Active: "inactive", Queued: true}}, ready, "WAITING mariadb: its start waits for other units."},
+		"was held":          {databaseView{server: server, state: systemd.State{Active: "failed"}, held: true}, ready, "WAITING mariadb: its volume is ready"},
+		"held for its data": {databaseView{server: server, held: true, heldBy: newer}, ready, "HELD mariadb: data written by 11.9.1"},
+		"not brought there": {databaseView{server: server, held: true}, newer, "HELD mariadb: data written by 11.9.1"},
+		"stopped":           {databaseView{server: server, state: systemd.State{Active: "inactive", Result: "success"}}, ready, "FAILED mariadb: inactive (success)."},
 	} {
 		if got := c.view.sentence(c.volume).Error(); !strings.HasPrefix(got, c.want) {
 			t.Errorf("%s: %q, want %q", name, got, c.want)

@@ -28,14 +28,17 @@ func (f folder) inUse(server, proc string) error {
 			return fmt.Errorf("cannot see whether a server has the databases open: %w", err)
 		}
 		if held {
-			return &situation.Situation{
-				Word: situation.Held, Subject: server,
-				Text: fmt.Sprintf("the databases are in use by %s; untouched.", process(proc, pid)),
-				Next: "end that server; then nothing, goes on by itself",
-			}
+			return inHands(server, process(proc, pid))
 		}
 	}
 	return nil
+}
+
+func inHands(server, by string) error {
+	return &situation.Situation{
+		Word: situation.Held, Subject: server, Text: "the databases are in use by " + by + "; untouched.",
+		Next: "end that server; then nothing, goes on by itself",
+	}
 }
 
 // holder says whether a process has a record lock on a file, and which; not

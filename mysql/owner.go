@@ -5,7 +5,6 @@ import (
 	"io/fs"
 	"os"
 	"slices"
-	"strings"
 	"syscall"
 )
 
@@ -109,9 +108,7 @@ func (m Move) settleOwner() error {
 		return err
 	}
 	if len(others) > 0 {
-		return m.held(
-			fmt.Sprintf("%s belongs to user id %d, but this image's server runs as %d, and some of it to %s; untouched.", m.target(), have.uid, want.uid, strings.Join(others, ", ")),
-			fmt.Sprintf("chown -R %d %s; then: bootswain apply %s", want.uid, m.target(), m.Volume))
+		return m.severalOwners(have, want, others)
 	}
 	m.Say("%s: the databases belonged to user id %d and group id %d, and now to %d and %d, as whom this image's server runs", m.Volume, have.uid, have.gid, want.uid, want.gid)
 	return reown(m.target(), have, want)

@@ -3,14 +3,12 @@ package mysql
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"syscall"
 
 	"bootswain/internal/run"
-	"bootswain/internal/situation"
 
 	"github.com/moby/sys/mountinfo"
 	"golang.org/x/sys/unix"
@@ -88,23 +86,20 @@ func (m Move) TakeOver(ctx context.Context) (Outcome, error) {
 		return "", err
 	}
 	if state.Running() {
-		return "", m.held("it runs on the root disk; its databases are not moved while it does.",
-			fmt.Sprintf("systemctl stop %s, then: bootswain apply %s", m.Server.Name(), m.Volume))
+		return "", m.runsElsewhere()
 	}
 	d, err := ReadData(m.target())
-	moveAway := fmt.Sprintf("move it away: mv %s %s.old; then: bootswain apply %s", m.target(), m.target(), m.Volume)
 	switch {
 	case errors.Is(err, fs.ErrNotExist) || err == nil && d.Content == Empty:
 		return m.fresh(ctx)
 	case errors.Is(err, syscall.ENOTDIR):
-		return "", m.situation(situation.Refused, m.target()+" is not a directory; nothing written.", "move it away, then: bootswain apply "+m.Volume)
+		return "", m.noDirectory()
 	case err != nil:
 		return "", err
 	case d.Content == Others:
-		return "", m.situation(situation.Refused, fmt.Sprintf("%s holds no system tables but %s; nothing written.", m.target(), some(d.Names)), moveAway)
+		return "", m.foreign(d.Names)
 	case d.Content == Half:
-		return "", m.held(fmt.Sprintf("%s was never finished, or is damaged: it has no %s; untouched.", m.target(), d.Lacks),
-			"bring the databases back; or, for new ones, "+moveAway)
+		return "", m.unfinished(d.Lacks)
 	}
 	return m.adopt(d)
 }
@@ -160,8 +155,7 @@ func (m Move) enoughFree(least int64) error {
 		return &fs.PathError{Op: "statfs", Path: m.Mount, Err: err}
 	}
 	if free := int64(st.Bavail) * st.Bsize; free < least {
-		return m.held(fmt.Sprintf("volume %s has %d MiB free, and the server needs %d MiB to start; untouched.", m.Volume, free>>20, least>>20),
-			"make room on "+m.Mount+", or make the EBS volume larger")
+		return m.tooLittle(free, least)
 	}
 	return nil
 }
@@ -176,10 +170,4 @@ func (m Move) mounted() (bool, error) {
 	defer f.Close()
 	mounts, err := mountinfo.GetMountsFromReader(f, mountinfo.SingleEntryFilter(m.Directory))
 	return len(mounts) > 0, err
-}
-
-func (m Move) held(text, next string) error { return m.situation(situation.Held, text, next) }
-
-func (m Move) situation(word situation.Word, text, next string) error {
-	return &situation.Situation{Word: word, Subject: m.Server.Name(), Text: text, Next: next}
 }
