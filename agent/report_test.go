@@ -119,7 +119,7 @@ func TestDatabaseSentence(t *testing.T) {
 		"starting":          {databaseView{server: server, state: systemd.State{Active: "activating"}}, ready, "WAITING mariadb: activating, does not answer yet."},
 		"queued":            {databaseView{server: server, state: systemd.State{Active: "inactive", Queued: true}}, ready, "WAITING mariadb: its start waits for other units."},
 		"was held":          {databaseView{server: server, state: systemd.State{Active: "failed"}, held: true}, ready, "WAITING mariadb: its volume is ready"},
-		"held for its data": {databaseView{server: server, held: true, heldBy: newer}, ready, "HELD mariadb: data written by 11.9.1"},
+		"held for its data": {databaseView{server: server, state: systemd.State{Active: "failed"}, held: true, heldBy: newer}, ready, "HELD mariadb: data written by 11.9.1"},
 		"not brought there": {databaseView{server: server, held: true}, newer, "HELD mariadb: data written by 11.9.1"},
 		"stopped":           {databaseView{server: server, state: systemd.State{Active: "inactive", Result: "success"}}, ready, "FAILED mariadb: inactive (success)."},
 	} {
