@@ -64,7 +64,7 @@ func ReadData(dir string) (Data, error) {
 	}
 	defer root.Close()
 	f := folder{root}
-	d := Data{Names: slices.DeleteFunc(list, func(n string) bool { return n == sentinel || n == "lost+found" })}
+	d := Data{Names: list}
 	if len(d.Names) == 0 {
 		d.Content = Empty
 		return d, nil

@@ -101,7 +101,8 @@ func TestReadData(t *testing.T) {
 		{"MariaDB without its tablespace", mariadb11, remove("ibdata1"), Half, MariaDB, v(11, 8, 6), "ibdata1"},
 		{"a tablespace alone", "", put(map[string]string{"ibdata1": "x"}), Half, "", Version{}, "mysql/db.frm"},
 		{"a schema alone", "", put(map[string]string{"mysql/": ""}), Half, "", Version{}, "mysql/db.frm"},
-		{"nothing", "", put(map[string]string{"lost+found/": ""}), Empty, "", Version{}, ""},
+		{"nothing", "", nil, Empty, "", Version{}, ""},
+		{"emptied by somebody", "", put(map[string]string{".bootswain": "Server: MariaDB 11.8.6"}), Others, "", Version{}, "mysql/db.frm"},
 		{"somebody's files", "", put(map[string]string{"notes": "", "photos/": ""}), Others, "", Version{}, "mysql/db.frm"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

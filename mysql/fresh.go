@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 	"time"
 
 	"bootswain/internal/atomicfile"
@@ -24,7 +25,7 @@ func (m Move) fresh(ctx context.Context) (Outcome, error) {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return "", err
 	}
-	outcome, fill := Made, m.initialise
+	outcome, fill, least := Made, m.initialise, int64(freshFree)
 	switch image.Content {
 	case Half:
 		return "", m.held(fmt.Sprintf("%s of this image was never finished, or is damaged: it has no %s; nothing written.", m.Directory, image.Lacks),
@@ -35,6 +36,10 @@ func (m Move) fresh(ctx context.Context) (Outcome, error) {
 			return "", err
 		}
 		outcome, fill = Copied, m.copy
+		if least, err = occupied(m.Directory); err != nil {
+			return "", err
+		}
+		least += leastFree
 	}
 	preparing := m.target() + ".preparing"
 	complete, err := m.clear(ctx, preparing)
@@ -42,7 +47,7 @@ func (m Move) fresh(ctx context.Context) (Outcome, error) {
 		return "", err
 	}
 	if !complete {
-		if err := m.enoughFree(freshFree); err != nil {
+		if err := m.enoughFree(least); err != nil {
 			return "", err
 		}
 		if err := m.prepare(ctx, preparing, fill); err != nil {
@@ -137,4 +142,15 @@ func (m Move) copy(ctx context.Context, preparing string) error {
 func Record(dir, volume string, d Data, p Program) error {
 	text := fmt.Sprintf("The databases of volume %s, kept by bootswain.\n%s%s %s\n", volume, recordPrefix, p.Flavour, d.Wrote.later(p.Version))
 	return atomicfile.Write(filepath.Join(dir, sentinel), []byte(text), 0o644)
+}
+
+// occupied is how much of a disk the files in a directory take, in bytes.
+func occupied(dir string) (total int64, err error) {
+	err = walk(dir, func(_ *os.Root, _ string, info fs.FileInfo) error {
+		if st, ok := info.Sys().(*syscall.Stat_t); ok {
+			total += st.Blocks * 512 // the unit of stat(2), whatever the file system's is
+		}
+		return nil
+	})
+	return total, err
 }

@@ -31,7 +31,8 @@ func ownerOf(path string) (account, error) {
 // those known.
 func strangers(dir string, known ...int) ([]string, error) {
 	var found []string
-	err := walk(dir, func(_ *os.Root, _ string, a account) error {
+	err := walk(dir, func(_ *os.Root, _ string, info fs.FileInfo) error {
+		a := accountOf(info)
 		if name := fmt.Sprint(a.uid); !slices.Contains(known, a.uid) && !slices.Contains(found, name) {
 			found = append(found, name)
 		}
@@ -46,7 +47,8 @@ func strangers(dir string, known ...int) ([]string, error) {
 // shows that there is more to do. What root owns stays root's, unless root is
 // the old account.
 func reown(dir string, was, is account) error {
-	err := walk(dir, func(root *os.Root, path string, a account) error {
+	err := walk(dir, func(root *os.Root, path string, info fs.FileInfo) error {
+		a := accountOf(info)
 		to := account{-1, -1} // as it is
 		if a.uid == was.uid {
 			to.uid = is.uid
@@ -73,7 +75,7 @@ func reown(dir string, was, is account) error {
 
 // walk visits all in a directory, itself first. It never leaves it: symbolic
 // links are visited and not followed.
-func walk(dir string, visit func(root *os.Root, path string, a account) error) error {
+func walk(dir string, visit func(root *os.Root, path string, info fs.FileInfo) error) error {
 	root, err := os.OpenRoot(dir)
 	if err != nil {
 		return err
@@ -87,7 +89,7 @@ func walk(dir string, visit func(root *os.Root, path string, a account) error) e
 		if err != nil {
 			return err
 		}
-		return visit(root, path, accountOf(info))
+		return visit(root, path, info)
 	})
 }
 

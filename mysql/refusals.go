@@ -45,6 +45,6 @@ func (m Move) severalOwners(have, want account, others []string) error {
 }
 
 func (m Move) tooLittle(free, least int64) error {
-	return m.held(fmt.Sprintf("volume %s has %d MiB free, and the server needs %d MiB to start; untouched.", m.Volume, free>>20, least>>20),
+	return m.held(fmt.Sprintf("volume %s has %d MiB free, and the server needs %d MiB; untouched.", m.Volume, free>>20, least>>20),
 		"make room on "+m.Mount+", or make the EBS volume larger")
 }

@@ -33,9 +33,9 @@ const (
 	// leastFree is what a start takes: InnoDB's temporary tablespace, 12 MiB,
 	// and some for its logs.
 	leastFree = 32 << 20
-	// freshFree is what new databases take: 146 MiB of MariaDB 11.8, 195 MiB of
-	// MySQL 9.7, and their first redo logs.
-	freshFree = 384 << 20
+	// freshFree is what new databases take, 146 MiB of MariaDB 11.8 and 195 MiB
+	// of MySQL 9.7, and then a start.
+	freshFree = 256 << 20
 )
 
 // Move takes a server's data directory to a volume.

@@ -267,6 +267,6 @@ func TestTakeOverRecordsTheServer(t *testing.T) {
 func TestEnoughFree(t *testing.T) {
 	m, _ := newMove(t)
 	err := m.enoughFree(1 << 60)
-	wantError(t, err, "MiB free, and the server needs 1099511627776 MiB to start; untouched.")
+	wantError(t, err, "MiB free, and the server needs 1099511627776 MiB; untouched.")
 	wantWord(t, err, situation.Held)
 }
