@@ -120,3 +120,31 @@ func TestSwappedWhileWaiting(t *testing.T) {
 		t.Errorf("%v; written to: %v", err, m.Sum(id) != before)
 	}
 }
+
+// TestBrought: a key that is brought is asked for by the volume's name, before it
+// is made and after.
+func TestBrought(t *testing.T) {
+	m := fakehost.New(t)
+	want := wanted(1)
+	m.Create(diskSize, want.EBS.IDs...)
+	want.Encryption = spec.Encryption{Sealed: []byte(`{"unlock":true}`)}
+	h := hostOf(m)
+	asked := func() {
+		t.Helper()
+		h.Keys, h.Elsewhere = nil, inAnother(h, secret.Ring{})
+		_, err := Converge(t.Context(), h, want, nil)
+		s := says(t, err, situation.Locked, "its key is brought from outside. Data untouched.")
+		if s.Next != "bootswain unlock data < KEY" {
+			t.Errorf("next: %s", s.Next)
+		}
+	}
+	asked()
+	h.Keys, h.Elsewhere = nil, inAnother(h, vault{`{"unlock":true}`: "a"})
+	if _, err := Converge(t.Context(), h, want, nil); err != nil {
+		t.Fatal(err)
+	}
+	if err := Down(t.Context(), h, "data", nil); err != nil {
+		t.Fatal(err)
+	}
+	asked()
+}

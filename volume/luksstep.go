@@ -24,8 +24,16 @@ func (u *unseal) String() string { return "get the key of " + u.s.Name }
 
 func (u *unseal) Apply(ctx context.Context) error {
 	_, err := u.with(ctx, u.sealed, Deed{Kind: DeedGet})
+	if s := situation.Of(err); s != nil && errors.Is(s, secret.ErrBrought) {
+		own := *s
+		own.Next = u.bring()
+		return &own
+	}
 	return err
 }
+
+// bring is the next step where a key is brought from outside.
+func (a at) bring() string { return "bootswain unlock " + a.s.Name + " < KEY" }
 
 // formatLUKS writes a new header.
 type formatLUKS struct {
@@ -149,7 +157,7 @@ func (o *open) unlock(ctx context.Context, d Deed) error {
 	}
 	all := join(locked)
 	if errors.Is(all, secret.ErrBrought) {
-		all.Next = "bootswain unlock " + o.s.Name + " < KEY"
+		all.Next = o.bring()
 	}
 	if o.s.Token != nil && o.s.Token.Recovery != nil {
 		all.Next += "; or with the recovery key: bootswain unlock " + o.s.Name + " --recovery"
