@@ -31,9 +31,9 @@ type Config struct {
 		IPv6 bool `yaml:"ipv6"`
 	} `yaml:"launch"`
 	AWS struct {
-		// Endpoints are where services are asked, by their name: "ec2", "kms",
-		// "https://…". The region's own are asked for others. AWS's environment
-		// variables go before them.
+		// Endpoints are where services are asked, by the name that is in their own
+		// addresses: "ec2", "secretsmanager", to "https://…". The region's own are
+		// asked for others. AWS's environment variables go before them.
 		Endpoints map[string]string `yaml:"endpoints"`
 	} `yaml:"aws"`
 	SSH struct {
@@ -51,7 +51,11 @@ type Config struct {
 // process and in those that it starts.
 func (c Config) useEndpoints() error {
 	for service, url := range c.AWS.Endpoints {
-		name := "AWS_ENDPOINT_URL_" + strings.ToUpper(strings.NewReplacer("-", "_", " ", "_").Replace(service))
+		id := strings.ToUpper(strings.NewReplacer("-", "_", " ", "_").Replace(service))
+		if id == "SECRETSMANAGER" { // the only one of those asked whose id has another spelling than its address
+			id = "SECRETS_MANAGER"
+		}
+		name := "AWS_ENDPOINT_URL_" + id
 		if os.Getenv(name) != "" {
 			continue
 		}
