@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"bootswain/filesystem"
+	"bootswain/health"
 	"bootswain/internal/situation"
 	"bootswain/mysql"
 	"bootswain/spec"
@@ -22,23 +23,34 @@ const (
 	heldFile = runDir + "/held"
 
 	databaseEvery = 5 * time.Second
-	pingLimit     = 2 * time.Second
 	stopLimit     = 30 * time.Second // for a server whose disk is gone
 )
 
 // databaseView is how the database server stands, when it belongs to a volume.
 type databaseView struct {
-	server  mysql.Server
-	state   systemd.State
-	version string // as the server says; "" if it did not answer
-	held    bool
-	heldBy  *situation.Situation // what the gate would say, though the volume is up
+	server   mysql.Server
+	state    systemd.State
+	held     bool
+	heldBy   *situation.Situation // what the gate would say, though the volume is up
+	at       time.Time            // when it was looked at; zero: not yet
+	version  string               // as the server says; "" if it did not answer
+	status   *health.DB           // nil: it did not say
+	unread   error                // why not
+	recovery *mysql.Recovery      // nil: it does not repair its files
 }
 
 // followDatabase looks at the database server every few seconds.
 func (a *Agent) followDatabase(ctx context.Context, tell func(databaseView)) {
+	var p probe
 	for ctx.Err() == nil {
 		if v, err := a.lookAtDatabase(ctx); err == nil {
+			if v.state.Running() {
+				p.ask(ctx, &v)
+			}
+			if v.state.Active == "activating" && v.version == "" {
+				v.recovery = a.recovering(ctx, v.server.Unit, v.state.Since)
+			}
+			v.at = time.Now()
 			tell(v)
 		}
 		select {
@@ -48,6 +60,7 @@ func (a *Agent) followDatabase(ctx context.Context, tell func(databaseView)) {
 	}
 }
 
+// lookAtDatabase asks systemd how the server stands.
 func (a *Agent) lookAtDatabase(ctx context.Context) (databaseView, error) {
 	var v databaseView
 	server, err := mysql.Detect(ctx, a.units)
@@ -55,12 +68,8 @@ func (a *Agent) lookAtDatabase(ctx context.Context) (databaseView, error) {
 		return v, err
 	}
 	v.server, v.held = server, exists(heldFile)
-	if v.state, err = a.units.State(ctx, server.Unit); err != nil {
+	if v.state, err = a.units.State(ctx, server.Unit); err != nil || v.state.Running() {
 		return v, err
-	}
-	if v.state.Running() {
-		v.version = ping(ctx)
-		return v, nil
 	}
 	if view, _ := gateView(time.Now()); v.held && view.State != nil && usable(view.State) {
 		v.heldBy = situation.Of(a.mayStart(ctx, server, false))
@@ -68,31 +77,30 @@ func (a *Agent) lookAtDatabase(ctx context.Context) (databaseView, error) {
 	return v, nil
 }
 
-func ping(ctx context.Context) (version string) {
-	ctx, cancel := context.WithTimeout(ctx, pingLimit)
-	defer cancel()
-	for _, socket := range mysql.Sockets {
-		if version, err := mysql.Ping(ctx, socket); err == nil {
-			return version
-		}
-	}
-	return ""
-}
-
 // sentence says how the database stands; volume is how its volume stands.
 func (v databaseView) sentence(volume *situation.Situation) *situation.Situation {
 	s := &situation.Situation{Subject: v.server.Name()}
-	up := usable(volume)
+	up, stale := usable(volume), !v.at.IsZero() && time.Since(v.at) > silentAfter
 	switch {
 	case v.server.Unit == "":
 		s.Word, s.Subject = situation.Failed, "mysql"
 		s.Text, s.Next = "neither MariaDB nor MySQL is installed in this image.", "install a server in the image, or remove mysql from the launch data"
-	case v.version != "":
-		s.Word, s.Text = situation.Ready, "answers, version "+v.version+"."
+	case !stale && v.state.Active == "deactivating":
+		s.Word, s.Text, s.Next = situation.Waiting, "stops", "nothing; do not kill it, it writes what it has in memory"
+		if left := mysql.Stopping(v.state.Text); left != "" {
+			s.Text += "; " + left
+		}
+		s.Text += "."
+	case !stale && v.version != "":
+		s.Word, s.Text = situation.Ready, "answers, version "+v.version+v.remarks()+"."
 	case !up && volume.Subject == s.Subject:
 		s.Word, s.Text, s.Next = situation.Held, volume.Text, volume.Next
 	case !up:
 		s.Word, s.Text, s.Next = situation.Held, volume.Error(), volume.Next
+	case stale:
+		s.Word, s.Text, s.Next = situation.Failed, "a look at it did not end; it or its disk does not answer.", "bootswain status; journalctl -u "+v.server.Unit
+	case v.recovery != nil:
+		s.Word, s.Text, s.Next = situation.Recovering, v.recovery.String()+". Do not restart.", "nothing; answers by itself when it is done"
 	case v.state.Running():
 		s.Word, s.Text, s.Next = situation.Waiting, fmt.Sprintf("%s, does not answer yet.", v.state.Active), "journalctl -u "+v.server.Unit
 	case v.state.Queued:

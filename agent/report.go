@@ -78,8 +78,12 @@ func (d *daemon) report() health.Report {
 		r.Checks = append(r.Checks, v.checks(d.since(name), now)...)
 		r.Steps = append(r.Steps, v.steps...)
 		if v.mysql != nil {
-			r.MySQL = &health.MySQL{Server: d.database.server.Name(), Volume: name, Directory: mysql.Directory, Upgrade: v.mysql.Upgrade}
+			r.MySQL = &health.MySQL{
+				Server: d.database.server.Name(), Volume: name, Directory: mysql.Directory,
+				Upgrade: v.mysql.Upgrade, Status: d.database.status,
+			}
 			r.Checks = append(r.Checks, d.databaseCheck(v, now))
+			r.Checks = append(r.Checks, d.database.checks(now)...)
 		}
 	}
 	slices.SortStableFunc(r.Steps, func(a, b health.Step) int { return a.Start.Compare(b.Start) })
@@ -153,6 +157,9 @@ func (d *daemon) summary() string {
 			parts = append(parts, name+": "+v.working)
 		} else {
 			parts = append(parts, v.sentence().Error())
+		}
+		if v.mysql != nil && d.database.busy() {
+			parts = append(parts, d.database.sentence(v.sentence()).Error())
 		}
 	}
 	if len(parts) == 0 {

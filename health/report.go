@@ -70,6 +70,8 @@ type MySQL struct {
 	Volume    string `json:"volume"`
 	Directory string `json:"directory"` // where the server expects it
 	Upgrade   bool   `json:"upgrade,omitempty"` // the data may be made those of a later series
+	Isolated  bool   `json:"isolated,omitempty"`
+	Status    *DB    `json:"status,omitempty"` // nil: it does not say
 }
 
 // Step is one thing that was done, and how long it took.

@@ -2,6 +2,7 @@ package mysql
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -70,7 +71,10 @@ func MakeAccount(ctx context.Context, socket, directory string) error {
 		return err
 	}
 	if on(v["read_only"]) {
-		return fmt.Errorf("the server is read-only; nothing was changed")
+		return errors.New("the server is read-only; nothing was changed")
+	}
+	if isMariaDB(v["version"]) && !MapsNames(v["version"]) {
+		return errors.New("MariaDB lets nobody in under another name before 11.6; nothing was changed")
 	}
 	for _, statement := range accountStatements(isMariaDB(v["version"])) {
 		if err := s.exec(ctx, statement); err != nil {
@@ -81,6 +85,13 @@ func MakeAccount(ctx context.Context, socket, directory string) error {
 		return fmt.Errorf("cannot note that the account was made: %w", err)
 	}
 	return nil
+}
+
+// MapsNames says whether a MariaDB of this version lets root in as the account.
+func MapsNames(version string) bool {
+	var major, minor int
+	_, err := fmt.Sscanf(version, "%d.%d", &major, &minor)
+	return err == nil && (major > 11 || major == 11 && minor >= 6)
 }
 
 func isMariaDB(version string) bool { return strings.Contains(version, "MariaDB") }

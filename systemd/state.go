@@ -14,6 +14,7 @@ type State struct {
 	Sub      string    // running, mounted, dead, auto-restart, …
 	Result   string    // success, exit-code, signal, timeout, exec-condition, …; "" if the unit's type has none
 	MainPID  int       // 0: none
+	Text     string    // what a service last said of itself: STATUS= of sd_notify(3)
 	Queued   bool      // systemd has yet to finish a start or stop of it
 	Outdated bool      // its file changed after the manager read it
 	Since    time.Time // when Active last changed; zero: never
@@ -45,7 +46,7 @@ func readState(ctx context.Context, b bus, unit string) (State, error) {
 	str := func(key string) string { s, _ := p[key].(string); return s }
 	s := State{
 		Name: str("Id"), Load: str("LoadState"), Active: str("ActiveState"),
-		Sub: str("SubState"), Result: str("Result"),
+		Sub: str("SubState"), Result: str("Result"), Text: str("StatusText"),
 	}
 	s.Outdated, _ = p["NeedDaemonReload"].(bool)
 	// A pair of the job's id and its object path; the id is 0 if there is none.

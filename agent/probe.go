@@ -1,0 +1,112 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"bootswain/health"
+	"bootswain/mysql"
+)
+
+const (
+	probeLimit = 2 * time.Second
+	// silentAfter is how old the last look at the database may be. One that waits
+	// for a disk that does not answer cannot be ended.
+	silentAfter = 30 * time.Second
+	// deniedFor is how long a server that does not know the account is not asked
+	// again; MariaDB logs each time.
+	deniedFor = time.Minute
+)
+
+// probe asks the running server how it is. There is one at a time.
+type probe struct {
+	before []mysql.IO // of the last answer, for what happened since
+	denied time.Time  // when it last turned the account away
+	why    error      // and with what
+}
+
+// ask fills in what the server says: its status, or at least its version and
+// why there is no more.
+func (p *probe) ask(ctx context.Context, v *databaseView) {
+	v.unread = p.why
+	if time.Since(p.denied) > deniedFor {
+		p.why = nil
+		if v.status, v.unread = p.read(ctx); v.unread == nil {
+			v.version = v.status.Version
+			return
+		}
+		if mysql.TroubleOf(v.unread) == mysql.NoAccount {
+			p.denied, p.why = time.Now(), v.unread
+		}
+	}
+	ctx, cancel := context.WithTimeout(ctx, probeLimit)
+	defer cancel()
+	v.version, _ = mysql.Ping(ctx, listening())
+}
+
+func (p *probe) read(ctx context.Context) (*health.DB, error) {
+	ctx, cancel := context.WithTimeout(ctx, probeLimit)
+	defer cancel()
+	socket := listening()
+	st, err := mysql.Read(ctx, socket)
+	if err != nil && mysql.TroubleOf(err) == mysql.NoAccount && mysql.MayMakeAccount(mysql.Directory) {
+		if made := mysql.MakeAccount(ctx, socket, mysql.Directory); made != nil {
+			return nil, errors.Join(made, err)
+		}
+		st, err = mysql.Read(ctx, socket)
+	}
+	if err != nil {
+		return nil, err
+	}
+	before := p.before
+	p.before = st.IO
+	return statusOf(st, before, time.Now()), nil
+}
+
+// listening is the socket of the server that runs.
+func listening() string {
+	for _, socket := range mysql.Sockets {
+		if exists(socket) {
+			return socket
+		}
+	}
+	return mysql.Sockets[0]
+}
+
+// statusOf is a server's status as the report has it. before are the waits of
+// the look before; where there was none, those since the server started count.
+func statusOf(st mysql.Status, before []mysql.IO, now time.Time) *health.DB {
+	db := &health.DB{
+		Time: now, Version: st.Version, UUID: st.UUID, Uptime: st.Uptime,
+		Connections: st.Connections, MaxConnections: st.MaxConnections,
+		History: st.History, CheckpointAge: st.CheckpointAge, CheckpointMax: st.CheckpointMax, DirtyPages: st.DirtyPages,
+		ReadOnly: st.ReadOnly, SuperReadOnly: st.SuperReadOnly, Events: st.Events, GTID: health.GTID(st.GTID),
+	}
+	for _, c := range st.Channels {
+		db.Channels = append(db.Channels, health.Channel(c))
+	}
+	for _, io := range st.IO {
+		var last mysql.IO
+		if i := slices.IndexFunc(before, func(b mysql.IO) bool { return b.File == io.File }); i >= 0 && calls(before[i]) <= calls(io) {
+			last = before[i]
+		}
+		db.IO = append(db.IO, health.Latency{
+			File: io.File, Read: mean(io.Reads, last.Reads), Write: mean(io.Writes, last.Writes), Sync: mean(io.Syncs, last.Syncs),
+			Calls: calls(io) - calls(last),
+		})
+	}
+	return db
+}
+
+// calls are fewer than before once the server was restarted.
+func calls(io mysql.IO) int64 { return io.Reads.Count + io.Writes.Count + io.Syncs.Count }
+
+// mean is how long a call took between two looks.
+func mean(now, before mysql.Waits) time.Duration {
+	if n := now.Count - before.Count; n > 0 {
+		return (now.Time - before.Time) / time.Duration(n)
+	}
+	return 0
+}
