@@ -32,6 +32,7 @@ type databaseView struct {
 	state    systemd.State
 	held     bool
 	heldBy   *situation.Situation // what the gate would say, though the volume is up
+	isolated bool                 // the launch data ask for it
 	at       time.Time            // when it was looked at; zero: not yet
 	version  string               // as the server says; "" if it did not answer
 	status   *health.DB           // nil: it did not say

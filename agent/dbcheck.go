@@ -2,6 +2,7 @@ package agent
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -20,7 +21,10 @@ const (
 
 // remarks are what people must know of a server that answers.
 func (v databaseView) remarks() string {
-	if v.status != nil && v.status.ReadOnly {
+	switch {
+	case v.isolated:
+		return ", isolated"
+	case v.status != nil && v.status.ReadOnly:
 		return ", read-only"
 	}
 	return ""
@@ -41,7 +45,9 @@ func (v databaseView) checks(now time.Time) []health.Check {
 		return []health.Check{v.unreadCheck(now)}
 	}
 	checks := []health.Check{v.connections(now), v.purge(now), v.checkpoint(now)}
-	if len(v.status.Channels) > 0 {
+	if v.isolated {
+		checks = append(checks, v.isolation(now))
+	} else if len(v.status.Channels) > 0 {
 		checks = append(checks, v.replication(now))
 	}
 	for i := range checks {
@@ -85,6 +91,27 @@ func (v databaseView) connections(now time.Time) health.Check {
 	value := float64(used)
 	c.Value, c.Unit = &value, "connections"
 	return c
+}
+
+// isolation looks whether a copy really keeps to itself.
+func (v databaseView) isolation(now time.Time) health.Check {
+	var does []string
+	for what, is := range map[string]bool{
+		"can be written to": !v.status.ReadOnly,
+		"runs events":       v.status.Events,
+		"replicates": slices.ContainsFunc(v.status.Channels, func(c health.Channel) bool {
+			return c.Receiver != "No" || c.Applier != "No"
+		}),
+	} {
+		if is {
+			does = append(does, what)
+		}
+	}
+	if len(does) > 0 {
+		slices.Sort(does)
+		return v.check("mysql:isolated", now, situation.Failed, "is to be isolated, but "+strings.Join(does, ", ")+".", "systemctl restart "+v.server.Unit)
+	}
+	return v.check("mysql:isolated", now, situation.Ready, "keeps to itself.", "")
 }
 
 // purge is the length of InnoDB's history list.

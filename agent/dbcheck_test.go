@@ -56,8 +56,13 @@ func TestDatabaseChecks(t *testing.T) {
 		"an older MariaDB":      {databaseView{server: server, version: "10.11.19-MariaDB", unread: refusedBy(1698)}, "mysql:status=pass", "MariaDB 11.6 and later"},
 		"hangs":                 {databaseView{server: server, version: "9.7.4", unread: refusedBy(1226)}, "mysql:status=warn", "it hangs"},
 		"says its version only": {databaseView{server: server, version: "9.7.4", unread: errors.New("i/o timeout")}, "mysql:status=warn", "did not say how it is"},
-		"does not run":          {databaseView{server: server}, "", ""},
+		"keeps to itself": {up(func(db *health.DB) {
+			db.ReadOnly, db.Channels = true, []health.Channel{{Receiver: "No", Applier: "No"}}
+		}), well + " mysql:isolated=pass", "keeps to itself"},
+		"acts as another": {up(func(db *health.DB) { db.Events = true }), well + " mysql:isolated=fail", "is to be isolated, but can be written to, runs events."},
+		"does not run":    {databaseView{server: server}, "", ""},
 	} {
+		c.view.isolated = strings.Contains(c.want, "mysql:isolated")
 		checks := c.view.checks(time.Now())
 		if got := statuses(checks); got != c.want {
 			t.Errorf("%s: %s, want %s", name, got, c.want)

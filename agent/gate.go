@@ -41,7 +41,7 @@ func (a *Agent) mayStart(ctx context.Context, server mysql.Server, admit bool) e
 		err := mysql.Gate(server.Name(), v, nil)
 		if err == nil && admit {
 			// The databases stay where the package has them.
-			err = filesystem.SetImmutable(mysql.Directory, false)
+			err = errors.Join(filesystem.SetImmutable(mysql.Directory, false), isolation(false).Settle(mysql.Directory))
 		}
 		if errors.Is(err, fs.ErrNotExist) {
 			return nil
@@ -56,10 +56,20 @@ func (a *Agent) mayStart(ctx context.Context, server mysql.Server, admit bool) e
 		look := mysql.Host{
 			Proc: "/proc", Sys: "/sys", Directory: mysql.Directory, Members: membersOf(volume),
 			Server: server.Name(), Program: program, Upgrade: v.Upgrade, Owner: serverUser(), Admit: admit,
+			Isolation: isolation(v.Isolated),
 		}
 		err = look.Live(ctx, v.Volume)
 	}
 	return mysql.Gate(server.Name(), v, err)
+}
+
+// isolation is that of this machine.
+func isolation(wanted bool) mysql.Isolation {
+	id, err := os.ReadFile("/etc/machine-id")
+	if err != nil {
+		id = nil // then all machines without one are the same
+	}
+	return mysql.Isolation{Wanted: wanted, Home: mysql.IsolationHome, Self: strings.TrimSpace(string(id))}
 }
 
 // gateView reads what the daemon last said.
@@ -83,7 +93,7 @@ func gateView(now time.Time) (mysql.View, *health.Volume) {
 	if report.MySQL == nil {
 		return v, nil
 	}
-	v.Volume, v.Upgrade = report.MySQL.Volume, report.MySQL.Upgrade
+	v.Volume, v.Upgrade, v.Isolated = report.MySQL.Volume, report.MySQL.Upgrade, report.MySQL.Isolated
 	i := slices.IndexFunc(report.Volumes, func(t health.Volume) bool { return t.Name == v.Volume })
 	if i < 0 {
 		return v, nil

@@ -80,10 +80,10 @@ func (d *daemon) report() health.Report {
 		if v.mysql != nil {
 			r.MySQL = &health.MySQL{
 				Server: d.database.server.Name(), Volume: name, Directory: mysql.Directory,
-				Upgrade: v.mysql.Upgrade, Status: d.database.status,
+				Upgrade: v.mysql.Upgrade, Isolated: v.mysql.Isolated, Status: d.database.status,
 			}
 			r.Checks = append(r.Checks, d.databaseCheck(v, now))
-			r.Checks = append(r.Checks, d.database.checks(now)...)
+			r.Checks = append(r.Checks, d.databaseOf(v).checks(now)...)
 		}
 	}
 	slices.SortStableFunc(r.Steps, func(a, b health.Step) int { return a.Start.Compare(b.Start) })
@@ -99,8 +99,15 @@ func (d *daemon) knowsDatabase() bool {
 // since is how long the volume has been asked for.
 func (d *daemon) since(name string) time.Duration { return time.Since(d.askedAt[name]) }
 
+// databaseOf is the database as the volume's stanza asks for it.
+func (d *daemon) databaseOf(v view) databaseView {
+	db := d.database
+	db.isolated = v.mysql != nil && v.mysql.Isolated
+	return db
+}
+
 func (d *daemon) databaseCheck(v view, now time.Time) health.Check {
-	s := d.database.sentence(v.sentence())
+	s := d.databaseOf(v).sentence(v.sentence())
 	c := health.CheckOf("mysql", s, now)
 	if s.Word == situation.Waiting {
 		// It does not answer. That it soon may is no comfort to who asks now.

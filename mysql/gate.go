@@ -6,12 +6,13 @@ import (
 
 // View is what the daemon last said about the database and its volume.
 type View struct {
-	Off     bool                 // bootswain=off is on the kernel command line
-	Known   bool                 // the launch data was read, or is known not to exist
-	Trouble *situation.Situation // why it is not Known; nil: no word from the daemon yet
-	Volume  string               // the volume that the database belongs on; "" means that nobody asked for one
-	Upgrade bool                 // data of an earlier series may be opened
-	State   *situation.Situation // how that volume stands; nil: no word yet
+	Off      bool                 // bootswain=off is on the kernel command line
+	Known    bool                 // the launch data was read, or is known not to exist
+	Trouble  *situation.Situation // why it is not Known; nil: no word from the daemon yet
+	Volume   string               // the volume that the database belongs on; "" means that nobody asked for one
+	Upgrade  bool                 // data of an earlier series may be opened
+	Isolated bool                 // the server must not act as the one whose data these are a copy of
+	State    *situation.Situation // how that volume stands; nil: no word yet
 }
 
 // Gate decides whether the server may start: nil, or a HELD situation. live is

@@ -21,6 +21,7 @@ type Host struct {
 	Program   Program      // that would start
 	Upgrade   bool         // the launch data allow an upgrade to another series
 	Owner     int          // user id of the server; -1 if it is not known
+	Isolation Isolation    // carried out with Admit
 	Admit     bool         // the server starts if Live finds nothing: note that it was let at the data
 }
 
@@ -161,8 +162,11 @@ func (h Host) files(volume string) error {
 	if err := (folder{root}).inUse(h.Server, h.Proc); err != nil {
 		return err
 	}
-	if !h.Admit || !d.Wrote.before(h.Program.Version) {
+	if !h.Admit {
 		return nil
+	}
+	if err := h.Isolation.Settle(h.Directory); err != nil || !d.Wrote.before(h.Program.Version) {
+		return err
 	}
 	return Record(h.Directory, volume, d, h.Program)
 }

@@ -23,7 +23,8 @@ func machine(t *testing.T, bind string, files map[string]string) Host {
 	t.Helper()
 	root := t.TempDir()
 	h := Host{
-		Proc: filepath.Join(root, "proc"), Sys: filepath.Join(root, "sys"), Directory: filepath.Join(root, "mysql"), Members: func() error { return nil },
+		Isolation: Isolation{Home: t.TempDir()},
+		Proc:      filepath.Join(root, "proc"), Sys: filepath.Join(root, "sys"), Directory: filepath.Join(root, "mysql"), Members: func() error { return nil },
 		Server: "mariadb", Program: Program{Flavour: MariaDB, Version: Version{11, 8, 6}}, Owner: os.Getuid(),
 	}
 	unpack(t, h.Directory, mariadb11)

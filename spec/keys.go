@@ -81,6 +81,7 @@ var document = []Key{
 	{Name: "mysql", Type: "mapping", Meaning: "Which volume MariaDB or MySQL keeps its data on. Without it bootswain leaves the database alone", Example: "{volume: data}", keys: []Key{
 		{Name: "volume", Type: "name of a volume", Meaning: "Its directory `mysql` is bind-mounted where the package expects the data; on EBS only", Required: true, Example: "data", schema: nonBlank},
 		{Name: "upgrade", Type: "`true` or `false`", Meaning: "Whether this image's server may open data of an earlier series, as 11.8 those of 10.11. That cannot be taken back: snapshot first", Default: "`false`", Example: "true", schema: yes},
+		{Name: "isolated", Type: "`true` or `false`", Meaning: "Whether the server must not act as the one whose data these are a copy of: it gets a `server_uuid` of its own, is read-only, replicates from nobody and runs no events. From the server's next start on", Default: "`false`", Example: "true", schema: yes},
 	}},
 	{Name: "health", Type: "mapping", Meaning: "Where health answers are given", Example: "{listen: 0.0.0.0:8273}", keys: []Key{
 		{Name: "listen", Type: "IP address and port", Meaning: "Where `/livez`, `/readyz` and `/health` answer", Default: "the image's, which is loopback only", Example: "0.0.0.0:8273", schema: schema{"type": "string", "pattern": `^(\d+\.\d+\.\d+\.\d+|\[[0-9a-fA-F:.]+\]):\d{1,5}$`}},

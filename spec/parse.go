@@ -141,7 +141,8 @@ func (r *reader) mysql(n *yaml.Node, path string, volumes *yaml.Node) *MySQL {
 				r.fault(n, path, "name a volume on EBS", "names %s, which is lost with each boot", show(name))
 			}
 		},
-		"upgrade": func(n *yaml.Node, path string) { m.Upgrade, _ = r.boolean(n, path) },
+		"upgrade":  func(n *yaml.Node, path string) { m.Upgrade, _ = r.boolean(n, path) },
+		"isolated": func(n *yaml.Node, path string) { m.Isolated, _ = r.boolean(n, path) },
 	})
 	r.required(n, path, "volume", "the name of one of volumes")
 	return m

@@ -147,8 +147,9 @@ type Wipe struct {
 
 // MySQL binds a MySQL or MariaDB server's data directory to a volume.
 type MySQL struct {
-	Volume  string // name of one of Volumes
-	Upgrade bool   // data of an earlier series may be opened, which cannot be taken back
+	Volume   string // name of one of Volumes
+	Isolated bool   // a copy that must not act as the original
+	Upgrade  bool   // data of an earlier series may be opened, which cannot be taken back
 }
 
 // Health is where the health answers are given.

@@ -137,6 +137,11 @@ func TestDatabaseDropIns(t *testing.T) {
 	if p := want["Unit/PartOf"]; p != MountName("/var/lib/mysql") {
 		t.Errorf("the server is part of %q", p)
 	}
+	for key, value := range map[string]string{"TimeoutStartSec": "infinity", "TimeoutStopSec": "5min", "SendSIGKILL": "yes"} {
+		if got := want["Service/"+key]; got != value {
+			t.Errorf("%s=%s, want %s", key, got, value)
+		}
+	}
 	for _, name := range []string{"mysql", "mysqld"} {
 		a, errA := os.ReadFile("units/" + name + ".service.d/50-bootswain.conf")
 		b, errB := os.ReadFile("units/mariadb.service.d/50-bootswain.conf")

@@ -1,0 +1,81 @@
+package mysql
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"bootswain/internal/atomicfile"
+)
+
+// Isolation keeps a server that has a copy of another's databases from acting as
+// that one.
+type Isolation struct {
+	Wanted bool
+	Home   string // IsolationHome
+	Self   string // this machine: a copy of the copy is isolated once more
+}
+
+// IsolationHome is the folder whose my.cnf both servers read after all files of
+// their packages, because the drop-ins for their units name it in MYSQL_HOME. It
+// is below /etc/mysql, which is where AppArmor lets MySQL read.
+const IsolationHome = "/etc/mysql/bootswain"
+
+const (
+	isolationFile = "my.cnf"
+	// isolated marks a directory whose server got an identity of its own on the
+	// machine that it names.
+	isolated = ".bootswain-isolated"
+	// identity is where MySQL keeps its server_uuid; it makes another where there
+	// is none. MariaDB has no such identity.
+	identity     = "auto.cnf"
+	identityKept = "auto.cnf.original"
+)
+
+// isolation are the server's settings. What one of the two servers does not
+// know is loose. mysqld-auto.cnf, which MySQL would read after this file, is of
+// the original.
+const isolation = `# Written by bootswain before the server starts, while the launch data say
+# "mysql: {isolated: true}", and removed when they no longer do.
+[mysqld]
+read_only = ON
+event_scheduler = DISABLED
+loose_super_read_only = ON
+loose_skip_replica_start = ON
+loose_skip_slave_start = ON
+loose_persisted_globals_load = OFF
+loose_group_replication_start_on_boot = OFF
+loose_wsrep_on = OFF
+`
+
+// Settle makes the next start of the server, with its databases in directory, an
+// isolated one or one like any other. It may be repeated after a crash at any
+// instruction; the server does not run.
+func (i Isolation) Settle(directory string) error {
+	file, mark := filepath.Join(i.Home, isolationFile), filepath.Join(directory, isolated)
+	if !i.Wanted {
+		for _, path := range []string{file, mark} {
+			if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+				return fmt.Errorf("cannot end the isolation: %w", err)
+			}
+		}
+		return nil
+	}
+	if err := os.MkdirAll(i.Home, 0o755); err != nil {
+		return fmt.Errorf("cannot isolate the server: %w", err)
+	}
+	if err := atomicfile.Write(file, []byte(isolation), 0o644); err != nil {
+		return fmt.Errorf("cannot isolate the server: %w", err)
+	}
+	if here, err := os.ReadFile(mark); err == nil && strings.TrimSpace(string(here)) == i.Self {
+		return nil
+	}
+	err := os.Rename(filepath.Join(directory, identity), filepath.Join(directory, identityKept))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("cannot give the server an identity of its own: %w", err)
+	}
+	return atomicfile.Write(mark, []byte(i.Self+"\n"), 0o644)
+}
