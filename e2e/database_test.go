@@ -59,9 +59,7 @@ type walk struct {
 
 func newWalk(b *bench, s server) *walk {
 	w := &walk{bench: b, server: s, recipient: baked.agent.Recipient, v: b.volumes(1, databaseSize)[0]}
-	// The clock counts instructions, so that the limits hold whatever else the
-	// host is doing.
-	o := lab.MachineOptions{PublicKeys: []string{b.owner.line}, CountedTime: true}
+	o := lab.MachineOptions{PublicKeys: []string{b.owner.line}}
 	if s == mysql {
 		sid, err := bakedSid()
 		must(b, err)
