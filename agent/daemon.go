@@ -111,7 +111,7 @@ func (d *daemon) loop(ctx context.Context, events <-chan ebs.Event) error {
 		}
 		d.startDatabase(ctx)
 		d.markStorage(ctx)
-		d.vitals.Follow(ctx, d.places())
+		d.vitals.Follow(ctx, d.looks())
 		if err := d.board.publish(d.withVitals(d.report())); err != nil {
 			d.say("daemon: %v", err)
 		}

@@ -29,6 +29,7 @@ type Attachment struct {
 	Instance string
 	Device   string // requested name, "/dev/sdf"
 	State    string // "attaching", "attached", "detaching", "busy"
+	Ends     bool   // EC2 deletes the volume when it terminates the instance
 }
 
 // pageSize is how many volumes or snapshots one answer may list.
@@ -67,7 +68,7 @@ func volumeOf(v types.Volume) Volume {
 	}
 	for _, a := range v.Attachments {
 		if a.State != types.VolumeAttachmentStateDetached {
-			out.Attachments = append(out.Attachments, Attachment{aws.ToString(a.InstanceId), aws.ToString(a.Device), string(a.State)})
+			out.Attachments = append(out.Attachments, Attachment{aws.ToString(a.InstanceId), aws.ToString(a.Device), string(a.State), aws.ToBool(a.DeleteOnTermination)})
 		}
 	}
 	return out

@@ -83,9 +83,7 @@ var document = []Key{
 		{Name: "upgrade", Type: "`true` or `false`", Meaning: "Whether this image's server may open data of an earlier series, as 11.8 those of 10.11. That cannot be taken back: snapshot first", Default: "`false`", Example: "true", schema: yes},
 		{Name: "isolated", Type: "`true` or `false`", Meaning: "Whether the server must not act as the one whose data these are a copy of: it gets a `server_uuid` of its own, is read-only, replicates from nobody and runs no events. From the server's next start on", Default: "`false`", Example: "true", schema: yes},
 	}},
-	{Name: "health", Type: "mapping", Meaning: "Where health answers are given", Example: "{listen: 0.0.0.0:8273}", keys: []Key{
-		{Name: "listen", Type: "IP address and port", Meaning: "Where `/livez`, `/readyz` and `/health` answer", Default: "the image's, which is loopback only", Example: "0.0.0.0:8273", schema: schema{"type": "string", "pattern": `^(\d+\.\d+\.\d+\.\d+|\[[0-9a-fA-F:.]+\]):\d{1,5}$`}},
-	}},
+	{Name: "health", Type: "mapping", Meaning: "Where health answers are given, and what they tell of beside what bootswain looks at by itself", Example: "{listen: 0.0.0.0:8273}", keys: healthKeys},
 	{Name: "imds", Type: "mapping", Meaning: "Who may reach the instance metadata service, and with it the credentials of the instance's role", Example: "{restrict: [root]}", keys: []Key{
 		{Name: "restrict", Type: "list of users", Meaning: "Nobody else; `root` is among them, as whom bootswain reads its launch data", Default: "everybody", Example: "[root, backup]", schema: list(matching(userName)).with(schema{"contains": schema{"const": "root"}})},
 	}},
@@ -93,6 +91,24 @@ var document = []Key{
 		schema: schema{"type": "object", "propertyNames": matching(variableName), "additionalProperties": either(schema{"type": "string", "pattern": `^[^\r\n]*$`}, schema{"type": "number"})}},
 	{Name: "role", Type: "text", Meaning: "The image's `/etc/bootswain/roles/NAME.yaml` stands below this document", Example: "database", schema: matching(roleName)},
 	{Name: "include", Type: "address", Meaning: "A further document, read with the instance's role, stands below this one: `s3://BUCKET/KEY`, `ssm:/NAME` or `secretsmanager:NAME`", Example: "s3://orders-launch/db.yaml", schema: matching(address)},
+}
+
+var healthKeys = []Key{
+	{Name: "listen", Type: "IP address and port", Meaning: "Where `/livez`, `/readyz`, `/health`, `/metrics` and the status page answer", Default: "the image's, which is loopback only", Example: "0.0.0.0:8273", schema: schema{"type": "string", "pattern": `^(\d+\.\d+\.\d+\.\d+|\[[0-9a-fA-F:.]+\]):\d{1,5}$`}},
+	{Name: "services", Type: "list of units", Meaning: "Units that have to run; health fails while one does not. `.service` may be left out", Example: "[nginx, falco.service]", schema: list(matching(unitName))},
+	{Name: "certificates", Type: "list of files", Meaning: "Certificates, in PEM, whose end is watched", Example: "[/etc/ssl/app.pem]", schema: list(matching(plainPath))},
+	{Name: "checks", Type: "mapping of names to checks", Meaning: "How applications are asked how they are: exactly one of `http`, `tcp`, `command` and `file`", Example: "{app: {http: 'http://127.0.0.1:8080/health'}}", each: named, keys: checkKeys,
+		rule: exactlyOne(checkKinds...).with(schema{"dependentRequired": schema{"file": []string{"max_age"}, "max_age": []string{"file"}}}), schema: schema{"propertyNames": schema{"pattern": volumeName.String()}}},
+}
+
+var checkKeys = []Key{
+	{Name: "http", Type: "URL", Meaning: "An answer of 2xx passes; redirects are not followed", Example: "http://127.0.0.1:8080/health", schema: matching(httpURL)},
+	{Name: "tcp", Type: "host and port", Meaning: "To be let in passes", Example: "127.0.0.1:5672", schema: matching(tcpPlace)},
+	{Name: "command", Type: "list of text", Meaning: "A program of the image, by Nagios's convention: it exits with 0, 1 or 2 and says why in one line. It runs as nobody in particular, sees the system read-only and has no network but the machine's own", Example: "[/usr/local/bin/check-queue, orders]", schema: list(nonBlank).with(schema{"minItems": 1})},
+	{Name: "file", Type: "absolute path", Meaning: "Passes while the file changed less than `max_age` ago", Example: "/var/lib/app/last-run", schema: matching(plainPath)},
+	{Name: "max_age", Type: "duration", Meaning: "With `file` only, and required there", Example: "26h", schema: durationText},
+	{Name: "every", Type: "duration", Meaning: "How often; at least `5s`", Default: "`30s`", Example: "1m", schema: durationText},
+	{Name: "timeout", Type: "duration", Meaning: "How long an answer may take; at most `every`", Default: "`5s`", Example: "2s", schema: durationText},
 }
 
 var userKeys = []Key{

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/netip"
 	"slices"
 	"strings"
 
@@ -146,24 +145,6 @@ func (r *reader) mysql(n *yaml.Node, path string, volumes *yaml.Node) *MySQL {
 	})
 	r.required(n, path, "volume", "the name of one of volumes")
 	return m
-}
-
-func (r *reader) health(n *yaml.Node, path string) Health {
-	var h Health
-	r.mapping(n, path, fields{
-		"listen": func(n *yaml.Node, path string) {
-			listen, ok := r.text(n, path)
-			if !ok {
-				return
-			}
-			if at, err := netip.ParseAddrPort(listen); err != nil || at.Port() == 0 || at.Addr().Zone() != "" {
-				r.fault(n, path, "0.0.0.0:8273 or 127.0.0.1:8273", "%s is not an IP address and port", show(listen))
-				return
-			}
-			h.Listen = listen
-		},
-	})
-	return h
 }
 
 // unsupported is a reader of a key that the design knows and this version

@@ -92,7 +92,7 @@ func TestExamples(t *testing.T) {
 
 var (
 	indexes = regexp.MustCompile(`\[\d+\]|^users\.\w+`)
-	volumes = regexp.MustCompile(`^volumes\.\w+`)
+	chosen  = regexp.MustCompile(`^(volumes|health\.checks)\.\w+`)
 )
 
 // TestKeysAreTheParsers compares the keys of the reference with those that the
@@ -109,12 +109,12 @@ func TestKeysAreTheParsers(t *testing.T) {
 	}
 	parsed := map[string][]string{}
 	r := reader{knows: func(path string, keys []string) {
-		path = volumes.ReplaceAllString(indexes.ReplaceAllStringFunc(path, func(s string) string {
+		path = chosen.ReplaceAllString(indexes.ReplaceAllStringFunc(path, func(s string) string {
 			if strings.HasPrefix(s, "users") {
 				return "users[]"
 			}
 			return "[]"
-		}), "volumes.NAME")
+		}), "$1.NAME")
 		for _, key := range keys {
 			if !supported(path, key) {
 				continue

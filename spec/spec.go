@@ -151,8 +151,3 @@ type MySQL struct {
 	Isolated bool   // a copy that must not act as the original
 	Upgrade  bool   // data of an earlier series may be opened, which cannot be taken back
 }
-
-// Health is where the health answers are given.
-type Health struct {
-	Listen string // host:port; "" means the image's default, loopback only
-}

@@ -17,6 +17,7 @@ type bus interface {
 	KillUnitWithTarget(ctx context.Context, name string, target dbus.Who, signal int32) error
 	ResetFailedUnitContext(ctx context.Context, name string) error
 	ReloadContext(ctx context.Context) error
+	ListUnitsFilteredContext(ctx context.Context, states []string) ([]dbus.UnitStatus, error)
 	GetAllPropertiesContext(ctx context.Context, unit string) (map[string]any, error)
 	Close()
 }

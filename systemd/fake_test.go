@@ -139,6 +139,19 @@ func (h *fakeHost) ReloadContext(context.Context) error {
 	return nil
 }
 
+// ListUnitsFilteredContext knows of one state, and of results that are one's.
+func (h *fakeHost) ListUnitsFilteredContext(_ context.Context, states []string) (list []dbus.UnitStatus, err error) {
+	if !slices.Equal(states, []string{"failed"}) {
+		return nil, fmt.Errorf("units in the states %q", states)
+	}
+	for unit, result := range h.results {
+		if result == "failed" {
+			list = append(list, dbus.UnitStatus{Name: unit})
+		}
+	}
+	return list, nil
+}
+
 func (h *fakeHost) GetAllPropertiesContext(_ context.Context, unit string) (map[string]any, error) {
 	p := map[string]any{"Id": unit, "LoadState": "not-found", "ActiveState": "inactive", "SubState": "dead", "Result": "success"}
 	if h.load(unit) {

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 )
@@ -177,5 +178,13 @@ func TestMoveSocket(t *testing.T) {
 	text, err := os.ReadFile(filepath.Join(h.dir, socket+".d/50-listen.conf"))
 	if want := "# Written by bootswain; gone with the next boot.\n[Socket]\nListenStream=\nListenStream=0.0.0.0:8273\n"; err != nil || string(text) != want {
 		t.Errorf("drop-in is %q, want %q", text, want)
+	}
+}
+
+func TestFailed(t *testing.T) {
+	m, h := newFake(t)
+	h.results = map[string]string{"b.service": "failed", "c.service": "done", "a.mount": "failed"}
+	if got, err := m.Failed(t.Context()); err != nil || strings.Join(got, " ") != "a.mount b.service" {
+		t.Errorf("failed: %q, %v", got, err)
 	}
 }

@@ -3,6 +3,7 @@ package systemd
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -36,6 +37,22 @@ func (m *Manager) State(ctx context.Context, unit string) (State, error) {
 		return err
 	})
 	return state, err
+}
+
+// Failed returns the names of the units that have failed, in order.
+func (m *Manager) Failed(ctx context.Context) (names []string, err error) {
+	err = m.with(ctx, func(b bus) error {
+		units, err := b.ListUnitsFilteredContext(ctx, []string{"failed"})
+		if err != nil {
+			return fmt.Errorf("cannot read which units have failed: %w", err)
+		}
+		for _, u := range units {
+			names = append(names, u.Name)
+		}
+		slices.Sort(names)
+		return nil
+	})
+	return names, err
 }
 
 func readState(ctx context.Context, b bus, unit string) (State, error) {

@@ -1,6 +1,7 @@
 package vitals
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -20,6 +21,18 @@ const (
 	trendOver  = 6 * time.Hour
 	trendLeast = 30 * time.Minute // what is seen for less is no trend
 )
+
+// Place is a mounted file system to look after.
+type Place struct {
+	Path     string // where it is mounted
+	ReadOnly bool   // as asked for
+}
+
+// Room is the look at a place: how full it is, and whether it is sound.
+func Room(h Host, p Place) Look {
+	s := &space{host: h, place: p}
+	return Look{Key: fmt.Sprint("room ", p), Check: "space:" + p.Path, See: func(_ context.Context, now time.Time) Seen { return s.look(now) }}
+}
 
 // space is the room of one place.
 type space struct {

@@ -21,7 +21,7 @@ import (
 	"bootswain/health"
 )
 
-// every is how often each thing is looked at.
+// every is how often the machine is looked at.
 const every = 5 * time.Second
 
 // Host is where the machine is seen.
@@ -44,16 +44,19 @@ func This() Host {
 	}
 }
 
-// Place is a mounted file system to look after.
-type Place struct {
-	Path     string // where it is mounted
-	ReadOnly bool   // as asked for
-}
-
-// Seen is what one kind of look has found.
+// Seen is what one look has found.
 type Seen struct {
 	Checks   []health.Check
 	Families []health.Family
+}
+
+// Look is one kind of look. Another look with the same Key is the same one: it
+// goes on as it is.
+type Look struct {
+	Key   string
+	Check string        // fails while the first look has not ended
+	Every time.Duration // 0: as often as the machine itself is looked at
+	See   func(ctx context.Context, now time.Time) Seen
 }
 
 // Watcher looks at a machine. It may be used by several goroutines.
@@ -64,13 +67,12 @@ type Watcher struct {
 	probes []*probe
 }
 
-// probe is one kind of look, and what it found last.
+// probe is a look, and what it found last.
 type probe struct {
-	name  string // of the check that fails while nothing was ever found
-	look  func(now time.Time) Seen
-	stop  context.CancelFunc
-	began time.Time
-	place Place // the zero Place unless it is one's
+	Look
+	always bool
+	stop   context.CancelFunc
+	began  time.Time
 
 	at   time.Time // zero: no look has ended
 	seen Seen
@@ -79,38 +81,39 @@ type probe struct {
 // Watch looks at the machine until ctx ends.
 func Watch(ctx context.Context, h Host) *Watcher {
 	w := &Watcher{host: h}
-	for _, p := range whole(h) {
-		w.begin(ctx, p)
+	for _, l := range whole(h) {
+		w.begin(ctx, &probe{Look: l, always: true})
 	}
 	return w
 }
 
 // whole are the looks at what there is one of.
-func whole(h Host) []*probe {
-	return []*probe{
-		{name: "processor", look: (&kernel{host: h}).look},
-		{name: "disks", look: (&disks{host: h, known: map[string]*disk{}}).look},
-		{name: "clock", look: (&clock{host: h}).look},
+func whole(h Host) []Look {
+	k, d, c := &kernel{host: h}, &disks{host: h, known: map[string]*disk{}}, &clock{host: h}
+	return []Look{
+		{Check: "processor", See: func(_ context.Context, now time.Time) Seen { return k.look(now) }},
+		{Check: "disks", See: func(_ context.Context, now time.Time) Seen { return d.look(now) }},
+		{Check: "clock", See: func(_ context.Context, now time.Time) Seen { return c.look(now) }},
 	}
 }
 
-// Follow makes places those that are looked after; others are forgotten.
-func (w *Watcher) Follow(ctx context.Context, places []Place) {
+// Follow makes these the looks that are done beside those at the machine itself;
+// others end.
+func (w *Watcher) Follow(ctx context.Context, looks []Look) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	var kept []*probe
 	for _, p := range w.probes {
-		if p.place.Path == "" || slices.Contains(places, p.place) {
+		if p.always || slices.ContainsFunc(looks, func(l Look) bool { return l.Key == p.Key }) {
 			kept = append(kept, p)
 			continue
 		}
 		p.stop()
 	}
 	w.probes = kept
-	for _, place := range places {
-		if !slices.ContainsFunc(kept, func(p *probe) bool { return p.place == place }) {
-			s := &space{host: w.host, place: place}
-			w.begin(ctx, &probe{name: "space:" + place.Path, look: s.look, place: place})
+	for _, l := range looks {
+		if !slices.ContainsFunc(kept, func(p *probe) bool { return !p.always && p.Key == l.Key }) {
+			w.begin(ctx, &probe{Look: l})
 		}
 	}
 }
@@ -118,12 +121,15 @@ func (w *Watcher) Follow(ctx context.Context, places []Place) {
 func (w *Watcher) begin(ctx context.Context, p *probe) {
 	ctx, p.stop = context.WithCancel(ctx)
 	p.began = w.host.Now()
+	if p.Every == 0 {
+		p.Every = every
+	}
 	w.probes = append(w.probes, p)
 	go func() {
-		tick := time.NewTicker(every)
+		tick := time.NewTicker(p.Every)
 		defer tick.Stop()
 		for {
-			w.once(p)
+			w.once(ctx, p)
 			select {
 			case <-ctx.Done():
 				return
@@ -133,13 +139,19 @@ func (w *Watcher) begin(ctx context.Context, p *probe) {
 	}()
 }
 
-func (w *Watcher) once(p *probe) {
+func (w *Watcher) once(ctx context.Context, p *probe) {
 	now := w.host.Now()
-	seen := p.look(now)
+	seen := p.See(ctx, now)
+	for i := range seen.Checks {
+		seen.Checks[i].MaxAge = p.patience()
+	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	p.at, p.seen = now, seen
 }
+
+// patience is how old what it found may get: a look or two may be missed.
+func (p *probe) patience() time.Duration { return max(health.MaxAge, 3*p.Every) }
 
 // Seen returns what was found last, in a steady order. Of a look that hangs the
 // checks stay, to get old, and the numbers go.
@@ -150,12 +162,12 @@ func (w *Watcher) Seen() Seen {
 	var all Seen
 	for _, p := range w.probes {
 		switch {
-		case p.at.IsZero() && now.Sub(p.began) > health.MaxAge:
-			all.Checks = append(all.Checks, health.Check{Name: p.name, Time: p.began, Quiet: true})
+		case p.at.IsZero() && now.Sub(p.began) > p.patience():
+			all.Checks = append(all.Checks, health.Check{Name: p.Check, Time: p.began, MaxAge: p.patience(), Quiet: true})
 		case p.at.IsZero():
 		default:
 			all.Checks = append(all.Checks, p.seen.Checks...)
-			if now.Sub(p.at) <= health.MaxAge {
+			if now.Sub(p.at) <= p.patience() {
 				all.Families = merge(all.Families, p.seen.Families)
 			}
 		}

@@ -1,6 +1,7 @@
 package vitals
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -236,12 +237,12 @@ func TestHang(t *testing.T) {
 	now := noon
 	m.host.Now = func() time.Time { return now }
 	never := make(chan struct{})
-	hangs := &probe{name: "space:/srv/data", began: noon, look: func(time.Time) Seen { <-never; return Seen{} }}
-	answers := &probe{name: "space:/", began: noon, look: (&space{host: m.host, place: Place{Path: "/"}}).look}
+	hangs := &probe{Look: Look{Check: "space:/srv/data", See: func(context.Context, time.Time) Seen { <-never; return Seen{} }}, began: noon}
+	answers := &probe{Look: Room(m.host, Place{Path: "/"}), began: noon}
 	w := &Watcher{host: m.host, probes: []*probe{hangs, answers}}
 	ended := make(chan bool)
-	go func() { w.once(hangs); close(ended) }()
-	w.once(answers)
+	go func() { w.once(t.Context(), hangs); close(ended) }()
+	w.once(t.Context(), answers)
 	find := func(s Seen, name string) int {
 		return slices.IndexFunc(s.Checks, func(c health.Check) bool { return c.Name == name })
 	}
@@ -264,23 +265,22 @@ func TestHang(t *testing.T) {
 // TestFollow: what is not followed any more is not told of.
 func TestFollow(t *testing.T) {
 	m := newModel(t)
-	w := &Watcher{host: m.host}
+	w := &Watcher{host: m.host, probes: []*probe{{Look: Look{Check: "clock"}, always: true}}}
 	names := func() (list []string) {
 		for _, p := range w.probes {
-			list = append(list, p.name)
+			list = append(list, p.Check)
 		}
 		return list
 	}
-	for _, tt := range []struct {
-		places []Place
-		want   []string
-	}{
-		{[]Place{{Path: "/a"}, {Path: "/b"}}, []string{"space:/a", "space:/b"}},
-		{[]Place{{Path: "/b"}, {Path: "/c"}}, []string{"space:/b", "space:/c"}},
-		{nil, nil},
+	for _, tt := range []struct{ places, want string }{
+		{"/a /b", "clock space:/a space:/b"}, {"/b /c", "clock space:/b space:/c"}, {"", "clock"},
 	} {
-		w.Follow(t.Context(), tt.places)
-		if got := names(); !slices.Equal(got, tt.want) {
+		var looks []Look
+		for _, path := range strings.Fields(tt.places) {
+			looks = append(looks, Room(m.host, Place{Path: path}))
+		}
+		w.Follow(t.Context(), looks)
+		if got := strings.Join(names(), " "); got != tt.want {
 			t.Errorf("follows %q, want %q", got, tt.want)
 		}
 	}
@@ -288,9 +288,11 @@ func TestFollow(t *testing.T) {
 
 // TestThisMachine: the machine that the tests run on can be looked at.
 func TestThisMachine(t *testing.T) {
-	w := &Watcher{host: This(), probes: whole(This())}
-	for _, p := range w.probes {
-		w.once(p)
+	w := &Watcher{host: This()}
+	for _, l := range whole(This()) {
+		p := &probe{Look: l}
+		w.once(t.Context(), p)
+		w.probes = append(w.probes, p)
 	}
 	s := w.Seen()
 	if said(s, "memory") == "" || said(s, "load") == "" || said(s, "clock") == "" {
