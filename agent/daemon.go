@@ -42,6 +42,7 @@ type daemon struct {
 	order   []string // names of volumes, in document order, found ones last
 	board   board
 	vitals  *vitals.Watcher
+	latency latencySeen
 	boot    string // the kernel's name for this boot
 
 	database    databaseView
@@ -93,6 +94,7 @@ func (d *daemon) loop(ctx context.Context, events <-chan ebs.Event) error {
 	}
 	d.vitals = vitals.Watch(ctx, vitals.This())
 	d.spawn(func() { d.readOrders(ctx, post) })
+	d.spawn(func() { d.followLatency(ctx, post) })
 	d.spawn(func() {
 		d.restrictMetadata(ctx, d.restricted, func(s *situation.Situation) { post(func() { d.metadata = s }) })
 	})
@@ -112,7 +114,7 @@ func (d *daemon) loop(ctx context.Context, events <-chan ebs.Event) error {
 		d.startDatabase(ctx)
 		d.markStorage(ctx)
 		d.vitals.Follow(ctx, d.looks())
-		if err := d.board.publish(d.withVitals(d.report())); err != nil {
+		if err := d.board.publish(d.withLatency(d.withVitals(d.report()))); err != nil {
 			d.say("daemon: %v", err)
 		}
 		d.tellSystemd()

@@ -42,7 +42,7 @@ func daily(t float64) float64 {
 }
 
 var shapes = []shape{
-	{"idle", func(d *simulated, _ float64) demand {
+	{"idle", func(*simulated, float64) demand {
 		return demand{[2]float64{0.05, 0.6}, [2]float64{16 * kib, 8 * kib}}
 	}},
 	{"diurnal", func(d *simulated, t float64) demand {

@@ -55,9 +55,8 @@ func (s *sketch) quantile(q float64) float64 {
 	for i, n := range s.counts {
 		if c := float64(n); want < c && c > 0 {
 			return (float64(i) + want/c) * math.Ln2 / perOctave
-		} else {
-			want -= c
 		}
+		want -= float64(n)
 	}
 	return float64(buckets) * math.Ln2 / perOctave
 }
