@@ -42,7 +42,7 @@ type databaseView struct {
 
 // followDatabase looks at the database server every few seconds.
 func (a *Agent) followDatabase(ctx context.Context, tell func(databaseView)) {
-	var p probe
+	var p databaseProbe
 	for ctx.Err() == nil {
 		if v, err := a.lookAtDatabase(ctx); err == nil {
 			if v.state.Running() {

@@ -20,8 +20,8 @@ const (
 	deniedFor = time.Minute
 )
 
-// probe asks the running server how it is. There is one at a time.
-type probe struct {
+// databaseProbe asks the running server how it is. There is one at a time.
+type databaseProbe struct {
 	before []mysql.IO // of the last answer, for what happened since
 	denied time.Time  // when it last turned the account away
 	why    error      // and with what
@@ -29,7 +29,7 @@ type probe struct {
 
 // ask fills in what the server says: its status, or at least its version and
 // why there is no more.
-func (p *probe) ask(ctx context.Context, v *databaseView) {
+func (p *databaseProbe) ask(ctx context.Context, v *databaseView) {
 	v.unread = p.why
 	if time.Since(p.denied) > deniedFor {
 		p.why = nil
@@ -46,7 +46,7 @@ func (p *probe) ask(ctx context.Context, v *databaseView) {
 	v.version, _ = mysql.Ping(ctx, listening())
 }
 
-func (p *probe) read(ctx context.Context) (*health.DB, error) {
+func (p *databaseProbe) read(ctx context.Context) (*health.DB, error) {
 	ctx, cancel := context.WithTimeout(ctx, probeLimit)
 	defer cancel()
 	socket := listening()
