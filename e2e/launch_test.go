@@ -43,7 +43,7 @@ func TestLaunchData(t *testing.T) {
 		s.stanza(3, "brought", "{unlock: true}", "{type: ext4}", "/srv/brought")+
 		s.stanza(4, "orders", withFallback, "{type: ext4}", "/srv/orders"))
 	// One volume is left out of what comes later, and others are to be otherwise.
-	must(t, buckets.Put(b.ctx, "launch/application.yaml", gzipped(t, "version: 1\nvolumes:\n"+
+	must(t, buckets.Put(b.ctx, "launch/application.yaml", gzipped(t, "#bootswain\nversion: 1\nvolumes:\n"+
 		s.stanza(1, "moved", "{ssm: {parameter: "+keyParameter+"}}", "{type: ext4}", "/srv/after")+
 		s.stanza(2, "program", "{command: ["+keyProgram+", orders]}", "{type: xfs}", "/srv/program")+
 		s.stanza(3, "brought", "{unlock: true}", "{type: ext4, options: [noatime]}", "/srv/brought")+
