@@ -18,11 +18,16 @@ func FuzzParse(f *testing.F) {
 		"version: 1\nvolumes:\n  a: {ebs: {tags: {set: orders}, count: 2}, mount: /a}\n  b: {ebs: {restore: x}, mount: /b}\n",
 		string(keyed("{" + kmsStanza + ", recovery: none, fallback: [{sealed: " + sealed64 + ", sealed_to: [a]}, {ssm: {parameter: /a}}, {secretsmanager: {secret: a}}, {command: [/a, b]}, {unlock: true}]}")),
 		"version: 1\nusers_from: {address: ssm:/a/b, every: 1m, max_stale: 1d, when_stale: lock, break_glass: '" + key1 + "', end_sessions: true}\n",
-		"a: &a [*a]\nusers: *a\n", "a: &a {<<: *a}\n", "? {}\n: {}\n", "version: !!int 1\nusers: !x []\n", "---\n...\n---\n", "version: 1\nusers:\n\t- x\n", "\xff\xfe", "volumes: {a: {wipe: [{}], mount: /, overdue_after: 1w1d}}",
+		"version: 1\nenv: {DB_PASSWORD: hunter2}\nexport TOKEN='x' --password=y\n", "a: &a [*a]\nusers: *a\n", "a: &a {<<: *a}\n", "? {}\n: {}\n", "version: !!int 1\nusers: !x []\n", "---\n...\n---\n", "version: 1\nusers:\n\t- x\n", "\xff\xfe", "volumes: {a: {wipe: [{}], mount: /, overdue_after: 1w1d}}",
 	} {
 		f.Add([]byte(doc))
 	}
 	f.Fuzz(func(t *testing.T, doc []byte) {
+		for _, f := range slices.Concat(PlainSecrets(doc), PlainSecretsBeside(doc)) {
+			if f.Line < 1 || f.Line > 1+len(doc) || f.Column < 1 {
+				t.Errorf("a secret is nowhere: %s", f)
+			}
+		}
 		s, err := Parse(doc)
 		if err == nil {
 			if s == nil || s.Version != 1 {

@@ -55,12 +55,12 @@ const looksSecret = "this looks like a secret in clear"
 var (
 	// assigned is a name and what it is given, in shells and their flags, in YAML,
 	// JSON and INI.
-	assigned = regexp.MustCompile(`([A-Za-z][\w-]*)["']?\s*(?::\s|=)\s*["']?([^\s"',;}]+)`)
+	assigned = regexp.MustCompile(`([A-Za-z][\w-]*)["']?\s*(?::["'\s]|=)\s*["']?([^\s"',;}]+)`)
 	// about is a name of what is about a secret and none itself.
 	about = regexp.MustCompile(`(?i)[_-](id|name|arn|file|path)$`)
 	// noSecret is a value that is none: another's, a switch, a number such as the
-	// life of a token, or what opens a block of YAML.
-	noSecret = regexp.MustCompile("(?i)^([$`|>&*<\\[{]|(true|false|yes|no|on|off|null|none|\\d+)$)")
+	// life of a token, the rest of ==, or what opens a block of YAML.
+	noSecret = regexp.MustCompile("(?i)^([=$`|>&*<\\[{]|(true|false|yes|no|on|off|null|none|\\d+)$)")
 )
 
 // PlainSecretsBeside names the places of a text of somebody else's, such as a

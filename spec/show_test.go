@@ -77,6 +77,8 @@ lock_passwd: true
 password: "$6$salt"
 {name: ops, plain_text_passwd: hunter4}
 private_key: |
+{"token":"hunter5"}
+if secret == "x" or password="": pass
 COMPASS=north
 `)) {
 		got = append(got, f.String())
@@ -85,7 +87,8 @@ COMPASS=north
 5:19: password is called like a secret and stands in clear
 8:37: this looks like a secret in clear
 10:12: this looks like a secret in clear
-11:32: plain_text_passwd is called like a secret and stands in clear`
+11:32: plain_text_passwd is called like a secret and stands in clear
+13:11: token is called like a secret and stands in clear`
 	if strings.Join(got, "\n") != want {
 		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), want)
 	}
