@@ -1,6 +1,7 @@
 package mysql
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -19,8 +20,10 @@ const (
 	// initialiseLimit bounds it. It takes seconds, and a minute or two on an
 	// emulated machine.
 	initialiseLimit = 15 * time.Minute
-	// firstStatements is what MySQL carries out as the last of --initialize.
+	// firstStatements is what MySQL carries out as the last of --initialize, and
+	// firstLog what it says meanwhile, which would go to its error log.
 	firstStatements = ".bootswain-init.sql"
+	firstLog        = ".bootswain-init.log"
 )
 
 // onlyThroughTheSocket lets root in by who it is on this machine, and by no
@@ -48,7 +51,7 @@ func (m Move) initialise(ctx context.Context, preparing string) error {
 		"--auth-root-authentication-method=socket", "--auth-root-socket-user=root",
 	}
 	if m.Program.Flavour == MySQL {
-		command = []string{m.Program.Path, "--initialize-insecure", "--init-file=" + filepath.Join(Directory, firstStatements), "--log-error=stderr"}
+		command = []string{m.Program.Path, "--initialize-insecure", "--init-file=" + filepath.Join(Directory, firstStatements), "--log-error=" + filepath.Join(Directory, firstLog)}
 		file := filepath.Join(preparing, firstStatements)
 		if err := os.WriteFile(file, []byte(onlyThroughTheSocket), 0o600); err != nil {
 			return err
@@ -76,10 +79,29 @@ func (m Move) initialise(ctx context.Context, preparing string) error {
 	if _, err := m.Run.Run(ctx, cmd); err != nil {
 		// Ending systemd-run does not end the unit.
 		err = errors.Join(err, m.Units.Stop(context.WithoutCancel(ctx), initialiseUnit))
-		return fmt.Errorf("cannot make databases on volume %s: %w", m.Volume, err)
+		return fmt.Errorf("cannot make databases on volume %s: %w%s", m.Volume, err, complaint(preparing))
 	}
 	if m.Program.Flavour == MySQL {
-		return os.Remove(filepath.Join(preparing, firstStatements))
+		return errors.Join(os.Remove(filepath.Join(preparing, firstStatements)), os.Remove(filepath.Join(preparing, firstLog)))
 	}
 	return nil
+}
+
+// complaint is the first error that MySQL noted, or nothing.
+func complaint(preparing string) string {
+	root, err := os.Open(preparing)
+	if err != nil {
+		return ""
+	}
+	defer root.Close()
+	b, err := folder{root}.head(firstLog, 64<<10)
+	if err != nil {
+		return ""
+	}
+	for line := range bytes.Lines(b) {
+		if _, text, found := bytes.Cut(bytes.TrimSpace(line), []byte("[ERROR] ")); found {
+			return ": " + printable(text)
+		}
+	}
+	return ""
 }

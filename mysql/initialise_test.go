@@ -30,10 +30,13 @@ func (i *initialiser) Run(_ context.Context, c run.Cmd) ([]byte, error) {
 				i.sql = string(b)
 			}
 			if i.made == "" {
-				write(i.t, dir, map[string]string{"ibdata1": ""})
+				write(i.t, dir, map[string]string{"ibdata1": "", firstLog: "x [System] [MY-015017] begins\nx [ERROR] [MY-012345] [InnoDB] no\x1broom\nx [ERROR] aborting\n"})
 				return nil, &run.ExitError{Cmd: "systemd-run", Code: 1, Stderr: "[ERROR] out of memory"}
 			}
 			unpack(i.t, dir, i.made)
+			if i.made == mysql9 {
+				write(i.t, dir, map[string]string{firstLog: ""})
+			}
 		}
 	}
 	return nil, nil
@@ -70,7 +73,7 @@ func TestInitialise(t *testing.T) {
 			m, i := bare(t, tt.program)
 			_, err := m.TakeOver(context.Background())
 			wantError(t, err, "cannot make databases on volume data")
-			wantError(t, err, "out of memory")
+			wantError(t, err, "out of memory: [MY-012345] [InnoDB] no?room")
 			i.made = tt.made
 			if got, err := m.TakeOver(context.Background()); err != nil || got != Made {
 				t.Fatalf("TakeOver = %q, %v, want made", got, err)
@@ -84,7 +87,7 @@ func TestInitialise(t *testing.T) {
 				t.Errorf("first statements %q, want %q", i.sql, tt.sql)
 			}
 			d, err := ReadData(m.target())
-			if err != nil || d.Content != Whole || slices.Contains(d.Names, firstStatements) || slices.Contains(d.Names, unfinished) {
+			if err != nil || d.Content != Whole || slices.Contains(d.Names, firstStatements) || slices.Contains(d.Names, firstLog) || slices.Contains(d.Names, unfinished) {
 				t.Errorf("made %+v, %v", d, err)
 			}
 			if log := m.Units.(*fakeUnits).log; !slices.Contains(log, "stop "+initialiseUnit) {
