@@ -54,7 +54,7 @@ func (a *Agent) mayStart(ctx context.Context, server mysql.Server, admit bool) e
 	program, err := a.knownProgram(ctx)
 	if err == nil {
 		look := mysql.Host{
-			Proc: "/proc", Sys: "/sys", Directory: mysql.Directory, Members: membersOf(volume),
+			Proc: "/proc", Sys: "/sys", Directory: mysql.Directory, Members: membersOf(volume), Stack: stackOf(volume),
 			Server: server.Name(), Program: program, Upgrade: v.Upgrade, Owner: serverUser(), Admit: admit,
 			Isolation: isolation(v.Isolated),
 		}
@@ -100,6 +100,23 @@ func gateView(now time.Time) (mysql.View, *health.Volume) {
 	}
 	v.State = report.Volumes[i].State.Situation()
 	return v, &report.Volumes[i]
+}
+
+// stackOf is what a volume was brought up on.
+func stackOf(v *health.Volume) (s mysql.Stack) {
+	if v.FS != nil {
+		s.Type = v.FS.Type
+	}
+	if v.LUKS != nil {
+		s.LUKS = v.LUKS.UUID
+	}
+	switch {
+	case v.RAID != nil:
+		s.Under = strings.TrimPrefix(v.RAID.Name, "/dev/")
+	case len(v.Devices) == 1:
+		s.Under = strings.TrimPrefix(v.Devices[0].Path, "/dev/")
+	}
+	return s
 }
 
 // membersOf returns a check that every device of a volume is still there and

@@ -17,12 +17,21 @@ type Host struct {
 	Sys       string       // "/sys"
 	Directory string       // "/var/lib/mysql"
 	Members   func() error // every device of the volume is still there; must not touch the file system
+	Stack     Stack        // what the volume was made of when it was brought up
 	Server    string       // "mariadb"
 	Program   Program      // that would start
 	Upgrade   bool         // the launch data allow an upgrade to another series
 	Owner     int          // user id of the server; -1 if it is not known
 	Isolation Isolation    // carried out with Admit
 	Admit     bool         // the server starts if Live finds nothing: note that it was let at the data
+}
+
+// Stack is what a volume's file system stands on. What is empty is not known,
+// and not compared.
+type Stack struct {
+	Type  string // of the file system
+	LUKS  string // UUID of the header
+	Under string // kernel's name of what the mapping is on: "md127", or of a single device "nvme1n1"
 }
 
 // The gate answers within a second: the time for a busy device to show that it
@@ -86,7 +95,28 @@ func (h Host) device(volume string) (string, error) {
 	if top.Root != "/"+onVolume {
 		return "", fmt.Errorf("%s shows %s of volume %s, not /%s", h.Directory, top.Root, volume, onVolume)
 	}
-	return device, nil
+	if h.Stack.Type != "" && top.FSType != h.Stack.Type {
+		return "", fmt.Errorf("%s is %s, and volume %s has %s", h.Directory, top.FSType, volume, h.Stack.Type)
+	}
+	return device, h.mapping(volume, device)
+}
+
+// mapping compares what the volume's mapping is, and is on, with what it was
+// when the volume was brought up. The UUID of a mapping is cryptsetup's:
+// "CRYPT-LUKS2-" and the header's without dashes, and the name.
+func (h Host) mapping(volume, device string) error {
+	if want := "CRYPT-LUKS2-" + strings.ReplaceAll(h.Stack.LUKS, "-", "") + "-"; h.Stack.LUKS != "" {
+		if uuid, err := os.ReadFile(filepath.Join(device, "dm/uuid")); err != nil || !strings.HasPrefix(string(uuid), want) {
+			return fmt.Errorf("the mapping of volume %s is not of LUKS %s", volume, h.Stack.LUKS)
+		}
+	}
+	if h.Stack.Under == "" {
+		return nil
+	}
+	if on, err := names(filepath.Join(device, "slaves")); err != nil || len(on) != 1 || on[0] != h.Stack.Under {
+		return fmt.Errorf("volume %s is on %s, not on %s", volume, some(on), h.Stack.Under)
+	}
+	return nil
 }
 
 // progress finds a device that has requests and finishes none.

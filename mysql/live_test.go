@@ -25,14 +25,17 @@ func machine(t *testing.T, bind string, files map[string]string) Host {
 	h := Host{
 		Isolation: Isolation{Home: t.TempDir()},
 		Proc:      filepath.Join(root, "proc"), Sys: filepath.Join(root, "sys"), Directory: filepath.Join(root, "mysql"), Members: func() error { return nil },
+		Stack:  Stack{Type: "xfs", LUKS: "5e1f0000-0000-4000-8000-0000000000aa", Under: "md127"},
 		Server: "mariadb", Program: Program{Flavour: MariaDB, Version: Version{11, 8, 6}}, Owner: os.Getuid(),
 	}
 	unpack(t, h.Directory, mariadb11)
 	write(t, root, map[string]string{
-		"proc/self/mountinfo":         rootMount + volumeMount + strings.ReplaceAll(bind, "DIR", h.Directory),
-		"sys/dev/block/253:0/dm/name": "bootswain-data\n",
-		"sys/dev/block/253:0/stat":    idle,
-		"sys/dev/block/253:1/dm/name": "bootswain-other\n",
+		"proc/self/mountinfo":               rootMount + volumeMount + strings.ReplaceAll(bind, "DIR", h.Directory),
+		"sys/dev/block/253:0/dm/name":       "bootswain-data\n",
+		"sys/dev/block/253:0/dm/uuid":       "CRYPT-LUKS2-5e1f00000000400080000000000000aa-bootswain-data\n",
+		"sys/dev/block/253:0/slaves/md127/": "",
+		"sys/dev/block/253:0/stat":          idle,
+		"sys/dev/block/253:1/dm/name":       "bootswain-other\n",
 	})
 	write(t, root, files)
 	return h
@@ -63,6 +66,9 @@ func TestLive(t *testing.T) {
 		{"another directory", "61 28 253:0 /backup DIR rw - xfs /dev/mapper/bootswain-data rw\n", ours, nil, "shows /backup of volume data, not /mysql"},
 		{"hidden by another mount", good + "70 61 0:44 / DIR rw - tmpfs tmpfs rw\n", ours, nil, "is mounted from tmpfs, not from volume data"},
 		{"uncovered again", "70 61 0:44 / DIR rw - tmpfs tmpfs rw\n" + good, ours, nil, ""},
+		{"another file system", strings.Replace(good, "xfs", "ext4", 1), ours, nil, "is ext4, and volume data has xfs"},
+		{"another header", good, with("sys/dev/block/253:0/dm/uuid", "CRYPT-LUKS2-77-bootswain-data\n"), nil, "the mapping of volume data is not of LUKS 5e1f0000-0000-4000-8000-0000000000aa"},
+		{"another device", good, with("sys/dev/block/253:0/slaves/nvme7n1/", ""), nil, "volume data is on md127, nvme7n1, not on md127"},
 		{"a member is gone", good, ours, gone, "vol-0a33 is gone"},
 		{"requests without end", good, with("sys/dev/block/253:0/stat", busy), nil, "volume data does not answer: 7 requests, none finished in 250ms"},
 		{"no statistics", good, with("sys/dev/block/253:0/stat", "1 2 x"), nil, "cannot read the device's statistics"},
