@@ -68,7 +68,7 @@ type Launch struct {
 type MySQL struct {
 	Server    string `json:"server"` // "mariadb"; "" if none is installed
 	Volume    string `json:"volume"`
-	Directory string `json:"directory"` // where the server expects it
+	Directory string `json:"directory"`         // where the server expects it
 	Upgrade   bool   `json:"upgrade,omitempty"` // the data may be made those of a later series
 	Isolated  bool   `json:"isolated,omitempty"`
 	Status    *DB    `json:"status,omitempty"` // nil: it does not say
