@@ -38,6 +38,7 @@ func TestDocumented(t *testing.T) {
 		m.foreign([]string{"notes.txt", "photos"}),
 		m.noDirectory(),
 		m.severalOwners(account{uid: 4711}, account{uid: 100}, []string{"4712"}),
+		m.nobodys(),
 		m.tooLittle(7<<20, leastFree),
 		program(MySQL, 9, 7, 4, "1").findsNames("mysql", Data{}, "0"),
 		program(MariaDB, 11, 8, 6, "1").findsNames("mariadb", Data{Upper: "Orders"}, ""),

@@ -43,8 +43,7 @@ func (m Move) initialise(ctx context.Context, preparing string) error {
 		return err
 	}
 	if user.uid == 0 {
-		return m.held(m.Directory+" of this image belongs to root; it is not known as whom the server runs; nothing written.",
-			"give it to the server's user in the image: chown mysql:mysql "+m.Directory)
+		return m.nobodys()
 	}
 	command := []string{
 		"mariadb-install-db", "--datadir=" + Directory, "--skip-test-db", "--skip-name-resolve", "--cross-bootstrap",

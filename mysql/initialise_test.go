@@ -105,6 +105,6 @@ func TestInitialiseRefuses(t *testing.T) {
 	give(t, 0, m.Directory)
 	i.made = mariadb11
 	_, err := m.TakeOver(context.Background())
-	wantError(t, err, "belongs to root; it is not known as whom the server runs; nothing written.")
+	wantError(t, err, "belongs to root, so it is not known as whom the server runs; nothing written.")
 	wantWord(t, err, situation.Held)
 }

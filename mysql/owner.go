@@ -102,8 +102,11 @@ func (m Move) settleOwner() error {
 		return err
 	}
 	want, err := ownerOf(m.Directory)
-	if err != nil || have == want {
-		return err
+	if err != nil || have.uid == want.uid {
+		return err // who has the group is the owner's choice
+	}
+	if want.uid == 0 {
+		return m.nobodys()
 	}
 	others, err := strangers(m.target(), have.uid, want.uid, 0)
 	if err != nil {

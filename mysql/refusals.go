@@ -44,6 +44,11 @@ func (m Move) severalOwners(have, want account, others []string) error {
 		fmt.Sprintf("chown -R %d %s; then: bootswain apply %s", want.uid, m.target(), m.Volume))
 }
 
+func (m Move) nobodys() error {
+	return m.held(m.Directory+" of this image belongs to root, so it is not known as whom the server runs; nothing written.",
+		"in the image: chown mysql:mysql "+m.Directory)
+}
+
 func (m Move) tooLittle(free, least int64) error {
 	return m.held(fmt.Sprintf("volume %s has %d MiB free, and the server needs %d MiB; untouched.", m.Volume, free>>20, least>>20),
 		"make room on "+m.Mount+", or make the EBS volume larger")

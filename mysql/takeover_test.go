@@ -150,9 +150,15 @@ func TestTakeOverRefuses(t *testing.T) {
 		{"several user ids", func(t *testing.T, m *Move, _ string) {
 			onlyRoot(t)
 			mine(nil)(t, m.Mount)
+			give(t, 100, m.Directory)
 			give(t, 4711, filepath.Join(m.Mount, "mysql"))
 			give(t, 4712, filepath.Join(m.Mount, "mysql/ibdata1"))
-		}, situation.Held, "belongs to user id 4711, but this image's server runs as 0, and some of it to 4712; untouched."},
+		}, situation.Held, "belongs to user id 4711, but this image's server runs as 100, and some of it to 4712; untouched."},
+		{"a directory of the image that is root's", func(t *testing.T, m *Move, _ string) {
+			onlyRoot(t)
+			mine(nil)(t, m.Mount)
+			give(t, 4711, filepath.Join(m.Mount, "mysql"))
+		}, situation.Held, "of this image belongs to root, so it is not known as whom the server runs; nothing written."},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			m, root := newMove(t)
