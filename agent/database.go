@@ -150,11 +150,6 @@ func (a *Agent) bindDataDirectory(ctx context.Context, want spec.Volume, upgrade
 	case outcome == mysql.Adopted:
 		a.say("%s: the databases on %s are used as they are", want.Name, want.Mount)
 	}
-	if outcome == mysql.Copied || outcome == mysql.Made {
-		if err := mysql.MarkFresh(want.Mount); err != nil {
-			return err
-		}
-	}
 	if outcome != mysql.Bound {
 		// What lies beneath, once the volume is gone, is for nobody to write to.
 		if err := filesystem.SetImmutable(mysql.Directory, true); err != nil {

@@ -43,11 +43,10 @@ func accountStatements(mariadb bool) []string {
 // changes nothing.
 func AccountSQL(mariadb bool) string { return strings.Join(accountStatements(mariadb), "; ") + ";" }
 
-// MarkFresh notes that bootswain filled the database's directory of the volume at
-// mount. Without it nothing is lost: the account is asked for instead of made.
-func MarkFresh(mount string) error {
+// markFresh notes that bootswain filled a directory.
+func markFresh(dir string) error {
 	text := "bootswain filled this directory. Its account is not in these databases yet.\n"
-	return os.WriteFile(filepath.Join(mount, onVolume, fresh), []byte(text), 0o644)
+	return os.WriteFile(filepath.Join(dir, fresh), []byte(text), 0o644)
 }
 
 // MayMakeAccount says whether the databases in directory were put there by

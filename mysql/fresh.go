@@ -108,7 +108,7 @@ func (m Move) prepare(ctx context.Context, preparing string, fill func(context.C
 	if d.Content != Whole {
 		return fmt.Errorf("cannot put databases on volume %s: afterwards there was no %s", m.Volume, d.Lacks)
 	}
-	if err := Record(preparing, m.Volume, d, m.Program); err != nil {
+	if err := errors.Join(Record(preparing, m.Volume, d, m.Program), markFresh(preparing)); err != nil {
 		return err
 	}
 	// Everything must be on the disk before the mark goes.
