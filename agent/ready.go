@@ -47,7 +47,7 @@ func (d *daemon) tellSystemd() {
 // READY=1 systemd starts it by itself. A volume that a person is taking down
 // still looks ready for a moment.
 func (d *daemon) startDatabase(ctx context.Context) {
-	if !d.ready || !d.database.held || d.database.heldBy != nil || d.database.version != "" {
+	if !d.ready || !d.database.held || d.database.heldBy != nil || d.database.state.Running() {
 		return
 	}
 	for _, v := range d.views {

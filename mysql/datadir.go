@@ -29,9 +29,11 @@ type Data struct {
 	Names   []string // what is in it
 	Lacks   string   // of half a data directory: what is not there
 	Flavour Flavour  // "" if no file says so
-	Wrote   Version  // the latest that any file names
+	Wrote   Version  // the latest of that flavour that any file names
 	Redo    redoLog
 	Upper   string // a schema whose name has upper-case letters; "" if there is none
+
+	named map[Flavour]Version // the latest of each that any file names
 }
 
 // What is read of a file at most, in bytes, and of names in a directory.
@@ -60,14 +62,19 @@ func ReadData(dir string) (Data, error) {
 	}
 	defer root.Close()
 	f := folder{root}
-	d := Data{Names: list}
+	d := Data{Names: list, named: map[Flavour]Version{}}
 	if len(d.Names) == 0 {
 		d.Content = Empty
 		return d, nil
 	}
-	if err := errors.Join(f.mariadb(&d), f.mysql(&d), f.redo(&d), f.record(&d)); err != nil {
+	if err := errors.Join(f.mariadb(&d), f.mysql(&d), f.redo(&d)); err != nil {
 		return Data{}, fmt.Errorf("cannot read the databases in %s: %w", dir, err)
 	}
+	d.Flavour = f.flavour(d) // by what the server's files say, and not by our own
+	if err := f.record(&d); err != nil {
+		return Data{}, fmt.Errorf("cannot read the databases in %s: %w", dir, err)
+	}
+	d.Wrote = d.named[d.Flavour]
 	d.Upper = f.upper(d.Names)
 	d.Lacks = f.lacks(d)
 	switch {
@@ -100,22 +107,36 @@ func (f folder) lacks(d Data) string {
 	return ""
 }
 
+func (d *Data) name(f Flavour, v Version) { d.named[f] = d.named[f].later(v) }
+
+// flavour decides between the two. What only one of them makes counts for more
+// than a version somewhere: a redo log may be left of what was there before.
+func (f folder) flavour(d Data) Flavour {
+	_, mariadb := d.named[MariaDB]
+	_, mysql := d.named[MySQL]
+	switch {
+	case f.has("mysql.ibd") || f.has("mysql_upgrade_history"):
+		return MySQL
+	case f.has("aria_log_control") || mariadb:
+		return MariaDB
+	case mysql:
+		return MySQL
+	}
+	return ""
+}
+
 // mariadb reads what MariaDB leaves, and MySQL before 8.0.
 func (f folder) mariadb(d *Data) error {
-	if f.has("aria_log_control") {
-		d.Flavour = MariaDB
-	}
 	// mariadb-upgrade and mariadb-install-db write the version as text.
 	for _, name := range []string{"mariadb_upgrade_info", "mysql_upgrade_info"} {
 		b, err := f.head(name, infoLimit)
 		if err != nil {
 			return err
 		}
-		if v, ok := parseVersion(string(b)); ok {
-			d.Wrote = d.Wrote.later(v)
-			if strings.Contains(string(b), string(MariaDB)) {
-				d.Flavour = MariaDB
-			}
+		if v, ok := parseVersion(string(b)); ok && strings.Contains(string(b), string(MariaDB)) {
+			d.name(MariaDB, v)
+		} else if ok {
+			d.name(MySQL, v)
 		}
 	}
 	// A table's definition begins with 0xfe 0x01 and has at 51 the id of the
@@ -124,14 +145,11 @@ func (f folder) mariadb(d *Data) error {
 	if err != nil || len(b) < 55 || b[0] != 0xfe || b[1] != 1 {
 		return err
 	}
-	if v, ok := numbered(binary.LittleEndian.Uint32(b[51:])); ok {
-		d.Wrote = d.Wrote.later(v)
-		if d.Flavour == "" {
-			d.Flavour = MySQL
-		}
-		if v.Major >= 10 {
-			d.Flavour = MariaDB
-		}
+	// MySQL has no such files since 8.0, and MariaDB went from 5.5 to 10.
+	if v, ok := numbered(binary.LittleEndian.Uint32(b[51:])); ok && v.Major >= 10 {
+		d.name(MariaDB, v)
+	} else if ok {
+		d.name(MySQL, v)
 	}
 	return nil
 }
@@ -147,16 +165,15 @@ func (f folder) mysql(d *Data) error {
 	}
 	if len(b) >= 16 {
 		if v, ok := numbered(binary.BigEndian.Uint32(b[8:])); ok && v.Major >= 8 {
-			d.Flavour, d.Wrote = MySQL, v
+			d.name(MySQL, v)
 		}
 	}
 	b, err = f.head("mysql_upgrade_history", historyLimit)
 	if err != nil || b == nil {
 		return err
 	}
-	d.Flavour = MySQL
 	for _, v := range history(b) {
-		d.Wrote = d.Wrote.later(v)
+		d.name(MySQL, v)
 	}
 	return nil
 }
@@ -186,9 +203,8 @@ func (f folder) record(d *Data) error {
 	b, err := f.head(sentinel, 4096)
 	for line := range bytes.Lines(b) {
 		if text, ok := strings.CutPrefix(string(line), recordPrefix); ok {
-			flavour, v, ok := parseCreator(strings.TrimSpace(text))
-			if ok && flavour == d.Flavour {
-				d.Wrote = d.Wrote.later(v)
+			if flavour, v, ok := parseCreator(strings.TrimSpace(text)); ok {
+				d.name(flavour, v)
 			}
 		}
 	}

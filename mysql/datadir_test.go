@@ -96,6 +96,15 @@ func TestReadData(t *testing.T) {
 			overwrite(t, filepath.Join(dir, "mysql.ibd"), 8, binary.BigEndian.AppendUint32(nil, 80036))
 		}, Whole, MySQL, v(8, 0, 36), ""},
 		{"MySQL upgraded since", mysql9, put(map[string]string{"mysql_upgrade_history": `{"file_format":"1","upgrade_history":[{"version":"9.7.4"},{"version":"10.0.1-2"},{"version":"rubbish"}]}`}), Whole, MySQL, v(10, 0, 1), ""},
+		{"MySQL where MariaDB was", mariadb11, put(map[string]string{"mysql.ibd": "\n", "mysql_upgrade_history": `{"upgrade_history":[{"version":"9.7.4"}]}`}), Whole, MySQL, v(9, 7, 4), ""},
+		{"MariaDB where MySQL was", mysql9, func(t *testing.T, dir string) {
+			remove("mysql_upgrade_history", "mysql.ibd")(t, dir)
+			put(map[string]string{"mariadb_upgrade_info": "11.8.6-MariaDB\n", "aria_log_control": "", "mysql/db.frm": ""})(t, dir)
+		}, Whole, MariaDB, v(11, 8, 6), ""},
+		{"MySQL 5.7", mariadb11, func(t *testing.T, dir string) {
+			remove("mariadb_upgrade_info", "aria_log_control", "ib_logfile0")(t, dir)
+			overwrite(t, filepath.Join(dir, "mysql/db.frm"), 51, binary.LittleEndian.AppendUint32(nil, 50744))
+		}, Whole, MySQL, v(5, 7, 44), ""},
 		{"MySQL whose making was cut off", mysql9, remove("mysql_upgrade_history"), Half, MySQL, v(9, 7, 4), "mysql_upgrade_history"},
 		{"MariaDB without system tables", mariadb11, remove("mysql/db.frm"), Half, MariaDB, v(11, 8, 6), "mysql/db.frm"},
 		{"MariaDB without its tablespace", mariadb11, remove("ibdata1"), Half, MariaDB, v(11, 8, 6), "ibdata1"},

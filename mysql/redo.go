@@ -47,9 +47,8 @@ func (f folder) redo(d *Data) error {
 	r := redoLog{Format: binary.BigEndian.Uint32(b)}
 	creator, _, _ := strings.Cut(string(b[redoCreator:redoCreator+32]), "\x00")
 	r.Creator = printable([]byte(creator))
-	flavour, v, ok := parseCreator(r.Creator)
-	if ok && (d.Flavour == "" || d.Flavour == flavour) {
-		d.Flavour, d.Wrote = flavour, d.Wrote.later(v)
+	if flavour, v, ok := parseCreator(r.Creator); ok {
+		d.name(flavour, v)
 	}
 	if format := r.Format &^ redoEncrypted; format != redoMariaDB && format != redoMySQL {
 		if r.Dirty, err = f.dirty(b); err != nil {
