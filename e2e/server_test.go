@@ -112,23 +112,27 @@ func (b *bench) refusal(m *lab.Machine, how ...string) (code int, line string, t
 	began := b.uptime(m)
 	out, err := m.Run(b.ctx, "systemctl", how...)
 	must(b, err)
-	entries, err := m.Journal(b.ctx, "-b", "-u", s.name+".service", "--since", "-5min")
-	must(b, err)
 	var starting, refused time.Duration
-	for _, e := range entries {
-		switch {
-		case e.Time < began:
-		case strings.HasPrefix(e.Message, "HELD "+s.name+": "):
-			line = e.Message
-		case strings.HasPrefix(e.Message, "Starting "+s.name):
-			starting = e.Time
-		case strings.HasPrefix(e.Message, "Failed to start "+s.name):
-			refused = e.Time
+	ctx, cancel := context.WithTimeout(b.ctx, time.Minute)
+	defer cancel()
+	must(b, lab.WaitFor(ctx, "a refused start in the journal", func(ctx context.Context) error {
+		entries, err := m.Journal(ctx, "-b", "-u", s.name+".service", "--since", "-5min")
+		for _, e := range entries {
+			switch {
+			case e.Time < began:
+			case strings.HasPrefix(e.Message, "HELD "+s.name+": "):
+				line = e.Message
+			case strings.HasPrefix(e.Message, "Starting "+s.name):
+				starting = e.Time
+			case strings.HasPrefix(e.Message, "Failed to start "+s.name):
+				refused = e.Time
+			}
 		}
-	}
-	if starting == 0 || refused == 0 {
-		b.Errorf("systemctl %s: the journal does not show that the database's start failed", how)
-	}
+		if err == nil && (line == "" || starting == 0 || refused == 0) {
+			err = fmt.Errorf("%d lines since the start of systemctl %s", len(entries), how)
+		}
+		return err
+	}))
 	return out.Code, line, refused - starting
 }
 
