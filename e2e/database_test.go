@@ -296,8 +296,8 @@ func (w *walk) damages() []damage {
 	}
 	foreign := damage{
 		"the other server's data",
-		`echo '{"file_format":"1","upgrade_history":[{"version":"9.7.4"}]}' >mysql_upgrade_history; echo >mysql.ibd`,
-		`rm mysql_upgrade_history mysql.ibd`,
+		`mkdir ../kept-foreign; mv mariadb_upgrade_info aria_log_control mysql/db.frm ../kept-foreign; echo '{"file_format":"1","upgrade_history":[{"version":"9.7.4"}]}' >mysql_upgrade_history; echo >mysql.ibd`,
+		`mv ../kept-foreign/db.frm mysql; mv ../kept-foreign/* .; rmdir ../kept-foreign; rm mysql_upgrade_history mysql.ibd`,
 		"data written by MySQL 9.7.4, this image has MariaDB 11.",
 	}
 	half := damage{"half-initialised", `mv mysql ../kept-schema`, `mv ../kept-schema mysql`, "it has no mysql/db.frm"}
