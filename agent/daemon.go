@@ -46,7 +46,8 @@ type daemon struct {
 	boot    string // the kernel's name for this boot
 
 	database    databaseView
-	follows     bool // somebody looks at the database
+	waitsFor    string // what was last announced of the database
+	follows     bool   // somebody looks at the database
 	discovering bool
 	discovered  bool // the attached devices were asked once what they are
 	storageUp   bool // bootswain-storage.target may be reached

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"strings"
 	"time"
 
 	"bootswain/filesystem"
@@ -87,11 +88,8 @@ func (v databaseView) sentence(volume *situation.Situation) *situation.Situation
 		s.Word, s.Subject = situation.Failed, "mysql"
 		s.Text, s.Next = "neither MariaDB nor MySQL is installed in this image.", "install a server in the image, or remove mysql from the launch data"
 	case !stale && v.state.Active == "deactivating":
-		s.Word, s.Text, s.Next = situation.Waiting, "stops", "nothing; do not kill it, it writes what it has in memory"
-		if left := mysql.Stopping(v.state.Text); left != "" {
-			s.Text += "; " + left
-		}
-		s.Text += "."
+		s.Word, s.Text = situation.Waiting, strings.TrimPrefix(stopText(v.server, v.state), s.Subject+": ")+"."
+		s.Next = "nothing; do not kill it, it writes what it has in memory"
 	case !stale && v.version != "":
 		s.Word, s.Text = situation.Ready, "answers, version "+v.version+v.remarks()+"."
 	case !up && volume.Subject == s.Subject:

@@ -114,7 +114,9 @@ func (d *daemon) start(ctx context.Context, post func(func()), want spec.Volume,
 	}
 	if mysql != nil && !d.follows {
 		d.follows = true
-		d.spawn(func() { d.followDatabase(ctx, func(v databaseView) { post(func() { d.database = v }) }) })
+		d.spawn(func() {
+			d.followDatabase(ctx, func(v databaseView) { post(func() { d.announceDatabase(v); d.database = v }) })
+		})
 	}
 	keeping, cancel := context.WithCancel(ctx)
 	k := d.newKeeper(d.ec2, want, mysql, func(v view) {

@@ -9,6 +9,7 @@ import (
 
 	"bootswain/health"
 	"bootswain/spec"
+	"bootswain/systemd"
 	"bootswain/volume"
 )
 
@@ -127,6 +128,7 @@ func (a *Agent) stopForDown(ctx context.Context) error {
 			return err
 		}
 	}
+	defer a.tellStop(ctx, v.server)()
 	return a.releaseDataDirectory(ctx)
 }
 
@@ -174,5 +176,10 @@ func foundAgain(v health.Volume) spec.Volume {
 
 // HoldStop closes what is left of every volume at shutdown, after the mounts.
 func (a *Agent) HoldStop(ctx context.Context) error {
-	return volume.DownAll(ctx, a.storage, a.showProgress)
+	return volume.DownAll(ctx, a.storage, func(p volume.Progress) {
+		a.showProgress(p)
+		if err := systemd.Status(p.Volume + ": " + goingOn(p)); err != nil {
+			a.say("%v", err)
+		}
+	})
 }
