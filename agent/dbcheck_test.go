@@ -3,6 +3,7 @@ package agent
 import (
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -138,5 +139,30 @@ func TestDatabaseTable(t *testing.T) {
 	}
 	if strings.Contains(got, "purged") {
 		t.Errorf("what there is nothing of is shown:\n%s", got)
+	}
+}
+
+// TestDatabaseDocumented: what docs/mysql.md says of checks, thresholds and the
+// account is what holds.
+func TestDatabaseDocumented(t *testing.T) {
+	page, err := os.ReadFile("../docs/mysql.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dropIn, err := os.ReadFile("../systemd/units/mariadb.service.d/50-bootswain.conf")
+	if err != nil || !strings.Contains(string(dropIn), "\nTimeoutStopSec=5min\n") {
+		t.Errorf("the time for a stop is another (%v)", err)
+	}
+	for _, want := range []string{
+		fmt.Sprintf("| %d %% of `max_connections` | %d %% |", connectionsWarn, connectionsFail),
+		fmt.Sprintf("| %d transactions wait for the purge |", historyWarn),
+		fmt.Sprintf("is %d %% of what makes writers wait", checkpointWarn),
+		fmt.Sprintf("it is %s behind, or", lagWarn), fmt.Sprintf("it is %s behind |", lagFail),
+		"    " + mysql.AccountSQL(true) + "\n", "    " + mysql.AccountSQL(false) + "\n",
+		mysql.IsolationHome + "/my.cnf",
+	} {
+		if !strings.Contains(string(page), want) {
+			t.Errorf("docs/mysql.md does not say %q", want)
+		}
 	}
 }
