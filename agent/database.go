@@ -49,7 +49,7 @@ func (a *Agent) followDatabase(ctx context.Context, tell func(databaseView)) {
 			if v.state.Running() {
 				p.ask(ctx, &v)
 			}
-			if v.state.Active == "activating" && v.version == "" {
+			if v.version == "" && v.startsLong() {
 				v.recovery = a.recovering(ctx, v.server.Unit, v.state.Since)
 			}
 			v.at = time.Now()
@@ -60,6 +60,12 @@ func (a *Agent) followDatabase(ctx context.Context, tell func(databaseView)) {
 		case <-time.After(databaseEvery):
 		}
 	}
+}
+
+// startsLong says whether it is worth reading what a server that starts writes:
+// MariaDB tells systemd that it repairs.
+func (v databaseView) startsLong() bool {
+	return v.state.Active == "activating" && (strings.Contains(v.state.Text, "To recover") || time.Since(v.state.Since) > 2*databaseEvery)
 }
 
 // lookAtDatabase asks systemd how the server stands.

@@ -19,11 +19,23 @@ const (
 	logTail      = 64 << 10 // bytes; a start writes less than half of it
 	journalLines = "400"
 	journalLimit = 10 * time.Second
+
+	// unsureAfter is how long a start takes before it is told of as a repair though
+	// the log does not say so.
+	unsureAfter = 30 * time.Second
 )
 
 // recovering reads how far a server that starts has come with the repair of its
 // files; nil if it does not repair them, or does not say.
 func (a *Agent) recovering(ctx context.Context, unit string, since time.Time) *mysql.Recovery {
+	r := a.readLogs(ctx, unit, since)
+	if r == nil || !r.Sure && time.Since(since) < unsureAfter {
+		return nil
+	}
+	return r
+}
+
+func (a *Agent) readLogs(ctx context.Context, unit string, since time.Time) *mysql.Recovery {
 	out, err := a.run.Run(ctx, run.Cmd{Name: "journalctl", Timeout: journalLimit, Args: []string{
 		"--boot", "--unit=" + unit, "--output=cat", "--lines=" + journalLines, "--no-pager", "--quiet"}})
 	if err == nil {

@@ -15,13 +15,17 @@ type Recovery struct {
 	Batch   int           // MySQL goes in batches whose number nobody knows; 0: one measure for all
 	For     time.Duration // since it began, by the log's own times
 	Left    time.Duration // estimated; 0: cannot be
+	Sure    bool          // the log says that it repairs; else only that InnoDB starts
 }
 
 // String says how far: "InnoDB redo 62 %, about 4m".
 func (r Recovery) String() string {
-	text := "InnoDB reads its redo log"
-	if r.Percent >= 0 {
+	text := "InnoDB takes long to start, as after a crash"
+	switch {
+	case r.Percent >= 0:
 		text = fmt.Sprintf("InnoDB redo %d %%", r.Percent)
+	case r.Sure:
+		text = "InnoDB reads its redo log"
 	}
 	if r.Batch > 1 {
 		text += fmt.Sprintf(" of batch %d", r.Batch)
@@ -82,7 +86,7 @@ func ReadRecovery(log string) *Recovery {
 			if r == nil {
 				began = last
 			}
-			r, from = &Recovery{Percent: -1}, lsn(logFrom.FindStringSubmatch(line)[1])
+			r, from = &Recovery{Percent: -1, Sure: true}, lsn(logFrom.FindStringSubmatch(line)[1])
 		case r == nil:
 		case logTo.MatchString(line):
 			to = lsn(logTo.FindStringSubmatch(line)[1])
