@@ -125,23 +125,6 @@ func TestStatusOf(t *testing.T) {
 	}
 }
 
-func TestDatabaseTable(t *testing.T) {
-	lag := time.Second
-	got := databaseTable(health.MySQL{Server: "mysql", Volume: "data", Directory: "/var/lib/mysql", Status: &health.DB{
-		Version: "9.7.4", Uptime: time.Hour, Connections: 2, MaxConnections: 151, ReadOnly: true, SuperReadOnly: true,
-		IO:       []health.Latency{{File: "log", Sync: 1234 * time.Microsecond, Calls: 7}},
-		Channels: []health.Channel{{Source: "db1:3306", Receiver: "Yes", Applier: "Yes", Lag: &lag}},
-	}})
-	for _, want := range []string{"connections      2 of 151\n", "yes, for administrators too", "sync 1.23ms, 7 calls", "receiver Yes, applier Yes, behind 1s"} {
-		if !strings.Contains(got, want) {
-			t.Errorf("no %q in\n%s", want, got)
-		}
-	}
-	if strings.Contains(got, "purged") {
-		t.Errorf("what there is nothing of is shown:\n%s", got)
-	}
-}
-
 // TestDatabaseDocumented: what docs/mysql.md says of checks, thresholds and the
 // account is what holds.
 func TestDatabaseDocumented(t *testing.T) {

@@ -35,6 +35,11 @@ func (b *board) publish(r health.Report) error {
 func sameNews(a, b health.Report) bool {
 	timeless := func(r health.Report) health.Report {
 		r.Time, r.Metrics, r.Series = time.Time{}, nil, nil
+		if r.MySQL != nil {
+			m := *r.MySQL
+			m.Status = nil
+			r.MySQL = &m
+		}
 		r.Checks = slices.Clone(r.Checks)
 		for i := range r.Checks {
 			r.Checks[i].Time = time.Time{}

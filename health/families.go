@@ -27,6 +27,9 @@ func families(r Report, checks []Check) []Family {
 			Help: "When the daemon wrote what is answered here, in Unix time.", Samples: one(float64(r.Time.UnixMilli())/1e3, nil)})
 	}
 	all = append(all, storage(r)...)
+	if r.MySQL != nil && r.MySQL.Status != nil {
+		all = append(all, r.MySQL.Status.families()...)
+	}
 	return append(all, r.Metrics...)
 }
 

@@ -35,6 +35,7 @@ func page(r Report, checks []Check) []byte {
 `, worst, html.EscapeString(name), style, worst, html.EscapeString(name), headline(r, checks))
 	writeSentences(&b, checks)
 	writeVolumes(&b, r)
+	writeDatabase(&b, r)
 	for _, s := range r.Series {
 		writeSeries(&b, s)
 	}
@@ -112,6 +113,13 @@ func writeVolumes(b *strings.Builder, r Report) {
 		b.WriteString("<pre>" + html.EscapeString(tree) + "</pre>\n")
 	}
 	b.WriteString("</section>\n")
+}
+
+// writeDatabase is what the database server says of itself.
+func writeDatabase(b *strings.Builder, r Report) {
+	if r.MySQL != nil && r.MySQL.Status != nil {
+		b.WriteString("<section><h2>Database</h2>\n<pre>" + html.EscapeString(r.MySQL.Table()) + "</pre>\n</section>\n")
+	}
 }
 
 // writeChecks is the table of everything that is looked at.
