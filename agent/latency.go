@@ -19,6 +19,8 @@ const (
 	// answerSoon is how long EBS's statistics are waited for; an answer takes a
 	// millisecond.
 	answerSoon = 500 * time.Millisecond
+	// answersKept are those of the last two minutes.
+	answersKept = 12
 )
 
 // disk is a disk of a volume whose latency is watched.
@@ -50,10 +52,11 @@ type latencies struct {
 	*Agent
 	devices  ebs.Host
 	trackers latency.Trackers
-	before   map[string]latency.Counters // by id
-	asking   map[string]chan answered    // of EBS: one question at a time
-	mute     map[string]bool             // disks that have no statistics of EBS's
-	degraded map[string]bool             // volumes that were, when last looked at
+	before   map[string]latency.Counters  // by id
+	asking   map[string]chan answered     // of EBS: one question at a time
+	said     map[string][]ebs.Performance // the last answers
+	mute     map[string]bool              // disks that have no statistics of EBS's
+	degraded map[string]bool              // volumes that were, when last looked at
 }
 
 // answered is what EBS said of a disk.
@@ -71,7 +74,7 @@ func (d *daemon) followLatency(ctx context.Context, post func(func())) {
 	}
 	l := &latencies{
 		Agent: d.Agent, devices: devices, trackers: trackers, before: map[string]latency.Counters{},
-		asking: map[string]chan answered{}, mute: map[string]bool{}, degraded: map[string]bool{},
+		asking: map[string]chan answered{}, said: map[string][]ebs.Performance{}, mute: map[string]bool{}, degraded: map[string]bool{},
 	}
 	keep := func() {
 		if err := l.trackers.Save(latency.Path, time.Now()); err != nil {
@@ -117,7 +120,7 @@ func (l *latencies) look(disks []disk, now time.Time) (all latencySeen) {
 		if s, ok := c.Since(l.before[d.id]); ok {
 			t.Observe(now, s)
 		}
-		all.disks = append(all.disks, diskSeen{d, t.Disk(), c.Exceeded, t.Sentence(d.volume, d.id, now)})
+		all.disks = append(all.disks, diskSeen{d, t.Disk(), c.Exceeded, t.Sentence(d.volume, d.id, l.inside(d), now)})
 		if last := i == len(disks)-1 || disks[i+1].volume != d.volume; last {
 			all.checks = append(all.checks, l.check(d.volume, all.disks, now))
 		}
@@ -179,6 +182,10 @@ func (l *latencies) exceeded(d disk) *latency.Exceeded {
 		if a.err != nil {
 			return nil
 		}
+		l.said[d.id] = append(l.said[d.id], a.Performance)
+		if said := l.said[d.id]; len(said) > answersKept {
+			l.said[d.id] = said[1:]
+		}
 		return &latency.Exceeded{
 			VolumeIOPS: a.VolumeIOPS.Seconds(), VolumeThroughput: a.VolumeThroughput.Seconds(),
 			InstanceIOPS: a.InstanceIOPS.Seconds(), InstanceThroughput: a.InstanceThroughput.Seconds(),
@@ -186,4 +193,14 @@ func (l *latencies) exceeded(d disk) *latency.Exceeded {
 	case <-time.After(answerSoon):
 		return nil
 	}
+}
+
+// inside is what half of the reads and of the writes of the last minutes took in
+// EBS itself; 0 where that is not known.
+func (l *latencies) inside(d disk) (p50 [2]time.Duration) {
+	if said := l.said[d.id]; len(said) > 0 {
+		first, last := said[0], said[len(said)-1]
+		p50 = [2]time.Duration{ebs.Median(first.ReadLatency, last.ReadLatency), ebs.Median(first.WriteLatency, last.WriteLatency)}
+	}
+	return p50
 }

@@ -30,9 +30,17 @@ func TestLatency(t *testing.T) {
 	binary.LittleEndian.PutUint32(page, 0x3C23B510)
 	l := &latencies{
 		Agent: &Agent{out: out}, trackers: latency.Trackers{}, before: map[string]latency.Counters{},
-		devices: ebs.Host{Sys: sys, LogPage: func(string) ([]byte, error) { return page, nil }},
-		asking:  map[string]chan answered{}, mute: map[string]bool{}, degraded: map[string]bool{},
+		devices: ebs.Host{Sys: sys, LogPage: func(string) ([]byte, error) {
+			page[2056+24]++
+			return page, nil
+		}},
+		asking: map[string]chan answered{}, said: map[string][]ebs.Performance{}, mute: map[string]bool{}, degraded: map[string]bool{},
 	}
+	// A histogram of writes with a bar from 8 to 16 ms that grows by one each time
+	// somebody asks.
+	binary.LittleEndian.PutUint64(page[2056:], 1)
+	binary.LittleEndian.PutUint64(page[2056+8:], 8000)
+	binary.LittleEndian.PutUint64(page[2056+16:], 16000)
 	now, writes, ticks := time.Date(2026, 1, 5, 0, 0, 0, 0, time.UTC), 0, 0
 	var seen latencySeen
 	work := func(long time.Duration, each int) {
@@ -55,7 +63,7 @@ func TestLatency(t *testing.T) {
 	work(7*time.Hour, 1)
 	expect(health.Pass, "its disks take as long as usual.")
 	work(5*time.Minute, 9)
-	expect(health.Warn, "vol-0a22 write p50 9 ms, 9× baseline at like load, 5m; not an EBS limit.")
+	expect(health.Warn, "vol-0a22 write p50 9 ms (12 ms in EBS), 9× baseline at like load, 5m; not an EBS limit.")
 	var names []string
 	for _, f := range seen.families() {
 		names = append(names, f.Name)

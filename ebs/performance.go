@@ -48,6 +48,29 @@ type Bin struct {
 	Count        uint32
 }
 
+// Median returns the latency that half of the requests between two histograms
+// did not exceed, as far as the bars tell: the middle of one. It is 0 where there
+// were none, or where the bars are not the same.
+func Median(before, after []Bin) time.Duration {
+	if len(before) != len(after) {
+		return 0
+	}
+	var all uint64
+	for i, b := range after {
+		all += uint64(b.Count - before[i].Count) // they wrap around
+		if b.Lower != before[i].Lower || b.Upper != before[i].Upper {
+			return 0
+		}
+	}
+	var below uint64
+	for i, b := range after {
+		if below += uint64(b.Count - before[i].Count); all > 0 && below*2 >= all {
+			return b.Lower + (b.Upper-b.Lower)/2
+		}
+	}
+	return 0
+}
+
 // Performance asks EBS how a volume did. It may take as long as the controller
 // needs to answer, or five seconds.
 func (h Host) Performance(path string) (Performance, error) {

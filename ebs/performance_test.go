@@ -75,6 +75,31 @@ func TestPerformanceOfOthers(t *testing.T) {
 	}
 }
 
+func TestMedian(t *testing.T) {
+	bars := func(counts ...uint32) []Bin {
+		var all []Bin
+		for i, n := range counts {
+			all = append(all, Bin{time.Duration(i) * time.Millisecond, time.Duration(i+1) * time.Millisecond, n})
+		}
+		return all
+	}
+	for _, c := range []struct {
+		before, after []Bin
+		want          time.Duration
+	}{
+		{bars(1, 1, 1), bars(1, 1, 1), 0},
+		{bars(90, 1, 1), bars(91, 2, 9), 2500 * time.Microsecond},
+		{bars(^uint32(0), 0, 0), bars(9, 0, 0), 500 * time.Microsecond},
+		{bars(1), bars(1, 9), 0},
+		{[]Bin{{Upper: 9}}, []Bin{{Upper: 8, Count: 3}}, 0},
+		{nil, nil, 0},
+	} {
+		if got := Median(c.before, c.after); got != c.want {
+			t.Errorf("from %v to %v half take %s, want %s", c.before, c.after, got, c.want)
+		}
+	}
+}
+
 func FuzzPerformance(f *testing.F) {
 	f.Add(performanceOf())
 	f.Fuzz(func(t *testing.T, page []byte) {
@@ -82,7 +107,7 @@ func FuzzPerformance(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if len(p.ReadLatency) > maxBins || len(p.WriteLatency) > maxBins || p.VolumeIOPS < 0 || p.WriteTime < 0 {
+		if len(p.ReadLatency) > maxBins || len(p.WriteLatency) > maxBins || p.VolumeIOPS < 0 || p.WriteTime < 0 || Median(p.ReadLatency, p.WriteLatency) < 0 {
 			t.Errorf("%+v", p)
 		}
 	})

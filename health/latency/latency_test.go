@@ -36,16 +36,16 @@ func TestSentence(t *testing.T) {
 	} {
 		tr := NewTracker()
 		now := steady(tr, epoch, 24*time.Hour, usual, c.limit.usually())
-		if s := tr.Sentence("data", "vol-0a22", now); s != nil {
+		if s := tr.Sentence("data", "vol-0a22", [2]time.Duration{}, now); s != nil {
 			t.Fatalf("a healthy disk: %s", s)
 		}
 		now = steady(tr, now, 6*time.Minute, 9490*time.Microsecond, c.limit)
-		s := tr.Sentence("data", "vol-0a22", now)
+		s := tr.Sentence("data", "vol-0a22", [2]time.Duration{}, now)
 		if s == nil || s.Error() != "DEGRADED data: "+c.text || s.Next != c.next {
 			t.Errorf("limit %q: %v", c.limit, s)
 		}
 		now = steady(tr, now, 4*time.Minute, usual, c.limit.usually())
-		if s := tr.Sentence("data", "vol-0a22", now); s != nil {
+		if s := tr.Sentence("data", "vol-0a22", [2]time.Duration{}, now); s != nil {
 			t.Errorf("well again: %s", s)
 		}
 	}
@@ -64,7 +64,7 @@ func TestLearning(t *testing.T) {
 		tr := NewTracker()
 		now := steady(tr, epoch, 5*time.Hour, time.Millisecond, None)
 		now = steady(tr, now, 10*time.Minute, 9*time.Millisecond, None)
-		if s := tr.Sentence("data", "vol-1", now); s != nil || !tr.Disk().Learning {
+		if s := tr.Sentence("data", "vol-1", [2]time.Duration{}, now); s != nil || !tr.Disk().Learning {
 			t.Errorf("judged after five hours: %v", s)
 		}
 	})
@@ -72,11 +72,11 @@ func TestLearning(t *testing.T) {
 		tr := NewTracker()
 		now := steady(tr, epoch, 24*time.Hour, time.Millisecond, None)
 		now = steady(tr, now, 6*24*time.Hour, 9*time.Millisecond, None)
-		if tr.Sentence("data", "vol-1", now) == nil {
+		if tr.Sentence("data", "vol-1", [2]time.Duration{}, now) == nil {
 			t.Error("accepted before a week was over")
 		}
 		now = steady(tr, now, 2*24*time.Hour, 9*time.Millisecond, None)
-		if s := tr.Sentence("data", "vol-1", now); s != nil || math.Abs(tr.Disk().Write.Baseline-0.009) > 0.001 {
+		if s := tr.Sentence("data", "vol-1", [2]time.Duration{}, now); s != nil || math.Abs(tr.Disk().Write.Baseline-0.009) > 0.001 {
 			t.Errorf("after eight days: %v, baseline %v", s, tr.Disk().Write.Baseline)
 		}
 	})
@@ -87,7 +87,7 @@ func TestLearning(t *testing.T) {
 			now = now.Add(Interval)
 			tr.Observe(now, Sample{Took: Interval, Write: Side{Stuck: true}})
 		}
-		if s := tr.Sentence("data", "vol-1", now); s == nil || !strings.Contains(s.Text, "write p50 10.0 s") {
+		if s := tr.Sentence("data", "vol-1", [2]time.Duration{}, now); s == nil || !strings.Contains(s.Text, "write p50 10.0 s") {
 			t.Errorf("a disk on which nothing ends: %v", s)
 		}
 	})
@@ -98,7 +98,7 @@ func TestLearning(t *testing.T) {
 			now = now.Add(Interval)
 			tr.Observe(now, Sample{Took: Interval, Write: Side{Ops: 20000, Bytes: 20000 * 131072, Wait: 20000 * 9 * time.Millisecond}})
 		}
-		if s := tr.Sentence("data", "vol-1", now); s != nil {
+		if s := tr.Sentence("data", "vol-1", [2]time.Duration{}, now); s != nil {
 			t.Errorf("a load that was never seen is judged: %s", s)
 		}
 	})
@@ -132,7 +132,7 @@ func TestStore(t *testing.T) {
 	}
 	again := all["vol-1"]
 	now = steady(again, now, 3*time.Minute, 3*time.Millisecond, None)
-	if again.Sentence("data", "vol-1", now) == nil {
+	if again.Sentence("data", "vol-1", [2]time.Duration{}, now) == nil {
 		t.Error("what was learnt is lost over a restart")
 	}
 	// A disk that is not attached now is remembered, but not for ever.
@@ -200,7 +200,7 @@ func FuzzStore(f *testing.F) {
 		all, _ := Load(path)
 		for _, tr := range all {
 			now := steady(tr, epoch, 10*time.Minute, time.Millisecond, None)
-			_ = tr.Sentence("data", "vol-1", now)
+			_ = tr.Sentence("data", "vol-1", [2]time.Duration{}, now)
 			if b := tr.Disk().Write.Baseline; b < 0 || math.IsNaN(b) || math.IsInf(b, 0) {
 				t.Errorf("baseline %v", b)
 			}

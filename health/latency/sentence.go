@@ -9,8 +9,10 @@ import (
 )
 
 // Sentence says that a disk is degraded, and by what that is known; nil where
-// it is not. volume is the name of the volume it belongs to, id its own.
-func (t *Tracker) Sentence(volume, id string, now time.Time) *situation.Situation {
+// it is not. volume is the name of the volume it belongs to, id its own; inside
+// is what EBS says that half of the reads, and of the writes, took in EBS itself,
+// 0 where it does not.
+func (t *Tracker) Sentence(volume, id string, inside [2]time.Duration, now time.Time) *situation.Situation {
 	var all []string
 	next := ""
 	for i, kind := range []string{"read", "write"} {
@@ -26,7 +28,11 @@ func (t *Tracker) Sentence(volume, id string, now time.Time) *situation.Situatio
 		case t.last.Limit == NotKnown:
 			why = "whether an EBS limit is not known"
 		}
-		evidence := fmt.Sprintf("%s p50 %s, %s baseline at like load, %s", kind, inWords(p50), multiple(times), since(c.since, now))
+		took := inWords(p50)
+		if inside[i] > 0 {
+			took += " (" + inWords(inside[i]) + " in EBS)"
+		}
+		evidence := fmt.Sprintf("%s p50 %s, %s baseline at like load, %s", kind, took, multiple(times), since(c.since, now))
 		if s.degraded && s.stalls {
 			evidence = fmt.Sprintf("%s stalls in %.0f %% of intervals, four times baseline and more, %s", kind, s.share*100, since(c.since, now))
 		}
