@@ -60,7 +60,7 @@ func (t *Tracker) Observe(now time.Time, s Sample) {
 	if s.Took <= 0 {
 		return
 	}
-	if t.first.IsZero() {
+	if t.first.IsZero() || t.first.After(now) { // the clock was wrong
 		t.first = now
 	}
 	ops, bytes := float64(s.Read.Ops+s.Write.Ops), float64(s.Read.Bytes+s.Write.Bytes)
@@ -73,7 +73,7 @@ func (t *Tracker) Observe(now time.Time, s Sample) {
 // side collects an interval's requests of one kind until they make a latency.
 func (t *Tracker) side(now time.Time, write bool, part Side, s Sample, ops, bytes float64) {
 	c := &t.sides[index(write)]
-	if part.Ops == 0 && part.Stuck && c.usual != nil {
+	if part.Ops == 0 && part.Stuck && c.usual != nil && t.judges(now) {
 		// None has ended: each takes at least as long as the interval.
 		t.judge(now, c, logOf(s.Took), c.usual, 1)
 		return
