@@ -8,7 +8,7 @@ import (
 	"bootswain/spec"
 )
 
-// The exit codes of every command; the gate alone has its own.
+// The exit codes of every command; only the gate and check have their own.
 const (
 	ExitDone       = 0   // nothing wrong
 	ExitFailed     = 1   // see the message
@@ -32,6 +32,9 @@ func ExitCode(err error) int {
 	}
 	if _, held := errors.AsType[heldError](err); held {
 		return ExitHeld
+	}
+	if code, ok := isNagios(err); ok {
+		return code
 	}
 	worst := ExitNotReady
 	for _, e := range leaves(err) {
@@ -88,6 +91,9 @@ func Explain(err error) string {
 	var lines []string
 	for _, e := range leaves(err) {
 		if _, told := errors.AsType[toldError](e); told {
+			continue
+		}
+		if _, told := isNagios(e); told {
 			continue
 		}
 		if s := situation.Of(e); s != nil {

@@ -34,17 +34,21 @@ type Check struct {
 	Quiet bool `json:"quiet,omitempty"`
 }
 
-// aged returns the check as it is to be believed at the time now, and until
-// when. What nobody has looked at for too long is not known, and so fails. A
-// time from the future is as bad: the clock was set back.
-func (c Check) aged(now time.Time) (Check, time.Time) {
-	limit := c.MaxAge
-	if limit == 0 {
-		limit = MaxAge
+// patience is how old the check's Time may be.
+func (c Check) patience() time.Duration {
+	if c.MaxAge == 0 {
+		return MaxAge
 	}
+	return c.MaxAge
+}
+
+// aged returns the check as it is to be believed at the time now. What nobody has
+// looked at for too long is not known, and so fails. A time from the future is as
+// bad: the clock was set back.
+func (c Check) aged(now time.Time) Check {
 	age := now.Sub(c.Time).Abs()
-	if age <= limit {
-		return c, c.Time.Add(limit)
+	if age <= c.patience() {
+		return c
 	}
 	last := c.Sentence.Situation().Error()
 	c.Status, c.Since, c.Value = Fail, c.Time, nil
@@ -53,7 +57,7 @@ func (c Check) aged(now time.Time) (Check, time.Time) {
 		Text: "not looked at for " + age.Round(time.Second).String() + "; it was: " + last,
 		Next: "whoever looks hangs, as on a disk that does not answer: journalctl -b -u bootswain -k",
 	}
-	return c, now.Add(MaxAge)
+	return c
 }
 
 // StatusOf returns the status that a word has if nothing else is known. What

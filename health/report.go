@@ -181,9 +181,9 @@ func decode(from io.Reader) (*Report, error) {
 	return &r, nil
 }
 
-// Latest reads the report at path and says with the check "daemon" whether it
-// can be believed at the time now. The report is nil if there is none to read;
-// the check is always there.
+// Latest reads the report at path, with its checks as they are to be believed at
+// the time now, and says with the check "daemon" whether it can be believed at
+// all. The report is nil if there is none to read; the check is always there.
 func Latest(path string, now time.Time) (*Report, Check) {
 	fail := func(text string) Check {
 		return Check{Name: "daemon", Status: Fail, Time: now, Sentence: Sentence{
@@ -195,6 +195,9 @@ func Latest(path string, now time.Time) (*Report, Check) {
 		return nil, fail("no news since the machine started")
 	case err != nil:
 		return nil, fail(err.Error())
+	}
+	for i := range r.Checks {
+		r.Checks[i] = r.Checks[i].aged(now)
 	}
 	if age, stale := Stale(*r, modified(path), now); stale {
 		return r, fail("no news for " + age.Round(time.Second).String())

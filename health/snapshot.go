@@ -72,12 +72,11 @@ func (s *source) refresh() {
 			next.until = at
 		}
 		for _, c := range report.Checks {
-			c, until := c.aged(now)
-			next.checks = append(next.checks, c)
-			if until.Before(next.until) {
-				next.until = until
+			if at := c.Time.Add(c.patience()); at.After(now) && at.Before(next.until) {
+				next.until = at
 			}
 		}
+		next.checks = append(next.checks, report.Checks...)
 	}
 	s.last = next
 }

@@ -71,7 +71,7 @@ func newRoot() *cobra.Command {
 		return usageError{fmt.Errorf("%w; see: %s --help", err, c.CommandPath())}
 	})
 	root.AddCommand(
-		applyCommand(), planCommand(), upCommand(), downCommand(), statusCommand(),
+		applyCommand(), planCommand(), upCommand(), downCommand(), statusCommand(), checkCommand(),
 		configCommand(), usersCommand(), sealCommand(), unlockCommand(), keyCommand(), mysqlCommand(), imageCommand(),
 		doctorCommand(), withKeyCommand(),
 		serviceCommand("access", "Let the people of the launch data in", (*agent.Agent).Access),
