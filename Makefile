@@ -7,7 +7,10 @@ CUTS   ?= 1000
 LINTER := v2.15.0
 LINT   := $(CACHE)/tools/golangci-lint-$(LINTER)/golangci-lint
 
-.PHONY: help run test test-aws check soak bench-storage setup deb
+NODE_EXPORTER := v1.12.1
+EXPORTER      := $(CACHE)/tools/node_exporter-$(NODE_EXPORTER)/node_exporter
+
+.PHONY: help run test test-aws check soak bench-storage bench-health setup deb
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -41,6 +44,10 @@ soak: setup ## CUTS=1000 replayed moments, a tenth of that in whole cuts, a mill
 bench-storage: setup ## bootswain beside scripts of the bare tools: ratios
 	@BOOTSWAIN_E2E=1 BOOTSWAIN_BENCH=1 go test -count=1 -v -timeout 3h ./e2e/conformance -run TestSpeed
 
+bench-health: $(EXPORTER) ## bootswain's listener beside node_exporter, natively: processor time, memory, how long an answer takes
+	@d=$$(mktemp -d) && go build -trimpath -ldflags "-s -w" -o $$d/bootswain ./cmd/bootswain && \
+		BOOTSWAIN_BENCH=$$d/bootswain:$(EXPORTER) go test -count=1 -v -run TestBeside ./health; e=$$?; rm -r $$d; exit $$e
+
 setup: ## packages that the laboratory needs
 	@scripts/setup
 
@@ -50,3 +57,7 @@ deb: ## bootswain's Debian package, in bin/
 $(LINT):
 	@echo "check: building golangci-lint $(LINTER), once (2 minutes)"
 	@mkdir -p $(@D) && GOBIN=$(@D) go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(LINTER)
+
+$(EXPORTER):
+	@echo "bench: building node_exporter $(NODE_EXPORTER), once"
+	@mkdir -p $(@D) && GOBIN=$(@D) go install github.com/prometheus/node_exporter@$(NODE_EXPORTER)

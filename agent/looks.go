@@ -61,7 +61,7 @@ func (d *daemon) places() []vitals.Place {
 // withVitals adds to a report what the looks have found.
 func (d *daemon) withVitals(r health.Report) health.Report {
 	seen := d.vitals.Seen()
-	r.Checks, r.Metrics = append(r.Checks, seen.Checks...), append(r.Metrics, seen.Families...)
+	r.Checks, r.Numbers.Metrics = append(r.Checks, seen.Checks...), append(r.Numbers.Metrics, seen.Families...)
 	return r
 }
 

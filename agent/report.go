@@ -34,7 +34,7 @@ func (b *board) publish(r health.Report) error {
 // at, without measurements, and without what nobody is told of.
 func sameNews(a, b health.Report) bool {
 	timeless := func(r health.Report) health.Report {
-		r.Time, r.Metrics, r.Series = time.Time{}, nil, nil
+		r.Time, r.Numbers = time.Time{}, health.Numbers{}
 		if r.MySQL != nil {
 			m := *r.MySQL
 			m.Status = nil

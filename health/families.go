@@ -30,7 +30,7 @@ func families(r Report, checks []Check) []Family {
 	if r.MySQL != nil && r.MySQL.Status != nil {
 		all = append(all, r.MySQL.Status.families()...)
 	}
-	return append(all, r.Metrics...)
+	return append(all, r.Numbers.Metrics...)
 }
 
 // storage is the volumes and the steps that made them ready.

@@ -54,7 +54,7 @@ func (h handler) ready(w http.ResponseWriter, _ *http.Request) {
 func (h handler) health(w http.ResponseWriter, r *http.Request) {
 	wanted, text := r.URL.Query()["check"], wantsText(r)
 	if len(wanted) == 0 && !text {
-		body, checks := h.body("health", document)
+		body, checks := h.body("health", false, document)
 		answer(w, codeOf(checks), "application/health+json", body)
 		return
 	}
@@ -75,14 +75,14 @@ func (h handler) metrics(w http.ResponseWriter, r *http.Request) {
 	if strings.Contains(r.Header.Get("Accept"), "application/openmetrics-text") {
 		kind, open = openMetrics, true
 	}
-	body, _ := h.body(kind, func(r Report, checks []Check) []byte { return exposition(families(r, checks), open) })
+	body, _ := h.body(kind, true, func(r Report, checks []Check) []byte { return exposition(families(r, checks), open) })
 	answer(w, http.StatusOK, kind, body)
 }
 
 // front is for people: a page in a browser, text elsewhere.
 func (h handler) front(w http.ResponseWriter, r *http.Request) {
 	if wantsText(r) || !strings.Contains(r.Header.Get("Accept"), "text/html") {
-		body, _ := h.body("text", func(r Report, checks []Check) []byte {
+		body, _ := h.body("text", false, func(r Report, checks []Check) []byte {
 			var b strings.Builder
 			r.Checks = checks[1:]
 			_ = Text(&b, r, checks[0], View{Steps: true}) // a strings.Builder takes everything
@@ -91,7 +91,7 @@ func (h handler) front(w http.ResponseWriter, r *http.Request) {
 		answer(w, http.StatusOK, plain, body)
 		return
 	}
-	body, _ := h.body("page", page)
+	body, _ := h.body("page", true, page)
 	w.Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'")
 	w.Header().Set("Referrer-Policy", "no-referrer")
 	answer(w, http.StatusOK, "text/html; charset=utf-8", body)

@@ -25,6 +25,9 @@ func ask(t *testing.T, path string, now time.Time, method, target, accept string
 
 func TestAnswers(t *testing.T) {
 	waiting := stored(t, sample())
+	numbers := sample()
+	numbers.Numbers.Metrics = []Family{{Name: "bootswain_a", Kind: Gauge, Help: "A.", Samples: []Sample{{Value: 7}}}}
+	counting := stored(t, numbers)
 	good := sample()
 	good.Checks = good.Checks[:2]
 	ready := stored(t, good)
@@ -63,6 +66,7 @@ func TestAnswers(t *testing.T) {
 		{"page without a report", none, "GET", "/", "text/html", 0, 200, "text/html; charset=utf-8", "no news since the machine started"},
 		{"page of a terminal", ready, "GET", "/", "*/*", 0, 200, text, "└─ luks  bootswain-data"},
 		{"metrics", failing, "GET", "/metrics", "", 0, 200, promText, "bootswain_check_status{check=\"mysql\"} 2\n"},
+		{"metrics of the report's own", counting, "GET", "/metrics", "", 0, 200, promText, "bootswain_a 7\n"},
 		{"metrics of old news", ready, "GET", "/metrics", "", time.Minute, 200, promText, "bootswain_status 2\n"},
 		{"OpenMetrics", ready, "GET", "/metrics", "application/openmetrics-text;version=1.0.0,text/plain;q=0.5", 0, 200, openMetrics, "# EOF\n"},
 	} {

@@ -12,7 +12,7 @@ import (
 // TestMetricsLint: the project's own linter finds nothing to say.
 func TestMetricsLint(t *testing.T) {
 	r := sample()
-	r.Metrics = []Family{{Name: "bootswain_filesystem_free_bytes", Kind: Gauge, Help: `Free space; "\" is escaped.`,
+	r.Numbers.Metrics = []Family{{Name: "bootswain_filesystem_free_bytes", Kind: Gauge, Help: `Free space; "\" is escaped.`,
 		Samples: []Sample{{map[string]string{"path": "/srv/a \"b\"\\\nc"}, 1e12}}}}
 	problems, err := promlint.New(bytes.NewReader(exposition(families(r, r.Checks), false))).Lint()
 	if err != nil {
@@ -78,7 +78,7 @@ func TestSourceReadsOnce(t *testing.T) {
 	s := &source{path: path, now: func() time.Time { return noon }}
 	made := 0
 	get := func() {
-		s.body("x", func(Report, []Check) []byte { made++; return nil })
+		s.body("x", false, func(Report, []Check) []byte { made++; return nil })
 	}
 	get()
 	get()
@@ -99,7 +99,7 @@ func TestSourceReadsOnce(t *testing.T) {
 func TestPage(t *testing.T) {
 	r := sample()
 	r.Checks[0].Sentence.Text = `<script>alert("&")</script>`
-	r.Series = []Series{{Name: "latency:data", Title: "vol-0a11 of data: write latency", Unit: "seconds", Start: noon.Add(-time.Hour),
+	r.Numbers.Series = []Series{{Name: "latency:data", Title: "vol-0a11 of data: write latency", Unit: "seconds", Start: noon.Add(-time.Hour),
 		Step: 20 * time.Minute, Values: []float64{0.001, -1, 0.009, 0.010}, Baseline: []float64{0.001, 0.001, 0.001, 0.001}}}
 	html := string(page(r, r.Checks))
 	for _, want := range []string{

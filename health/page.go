@@ -36,7 +36,7 @@ func page(r Report, checks []Check) []byte {
 	writeSentences(&b, checks)
 	writeVolumes(&b, r)
 	writeDatabase(&b, r)
-	for _, s := range r.Series {
+	for _, s := range r.Numbers.Series {
 		writeSeries(&b, s)
 	}
 	writeChecks(&b, checks)

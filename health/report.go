@@ -14,6 +14,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"time"
 
 	"bootswain/internal/atomicfile"
@@ -43,8 +44,16 @@ type Report struct {
 	Checks   []Check   `json:"checks"`
 	Steps    []Step    `json:"steps,omitempty"` // in the order in which they began
 	Volumes  []Volume  `json:"volumes,omitempty"`
-	Metrics  []Family  `json:"metrics,omitempty"` // beside those that the report itself comes to
-	Series   []Series  `json:"series,omitempty"`
+	// Numbers are in a file of their own: they are most of what there is, and few
+	// who read the report want them.
+	Numbers Numbers `json:"-"`
+}
+
+// Numbers are measurements, for Prometheus and for the status page.
+type Numbers struct {
+	Time    time.Time `json:"time"`
+	Metrics []Family  `json:"metrics,omitempty"` // beside those that the report itself comes to
+	Series  []Series  `json:"series,omitempty"`
 }
 
 // Series is a measurement over the last hours, for the status page.
@@ -144,35 +153,64 @@ func (s Sentence) Situation() *situation.Situation {
 	return &situation.Situation{Word: s.Word, Subject: s.Subject, Text: s.Text, Next: s.Next}
 }
 
-// Write stores the report at path, readable by everyone. The format's version
-// is filled in; Time is the caller's.
+// Write stores the report at path, and its numbers beside it, readable by
+// everyone. The format's version is filled in; Time is the caller's.
 func (r Report) Write(path string) error {
-	r.Format = formatVersion
-	data, err := json.MarshalIndent(r, "", "  ")
+	r.Format, r.Numbers.Time = formatVersion, r.Time
+	if err := write(numbersPath(path), r.Numbers); err != nil {
+		return err
+	}
+	return write(path, r)
+}
+
+func write(path string, v any) error {
+	data, err := json.Marshal(v)
 	if err != nil {
 		return fmt.Errorf("cannot write the report: %w", err)
 	}
 	return atomicfile.Write(path, append(data, '\n'), 0o644)
 }
 
+// numbersPath is where the numbers of the report at path lie.
+func numbersPath(path string) string { return filepath.Join(filepath.Dir(path), "numbers.json") }
+
+// readNumbers returns the numbers of the report at path, or none where there are
+// none that can be believed at the time now.
+func readNumbers(path string, now time.Time) Numbers {
+	data, err := readBounded(numbersPath(path))
+	var n Numbers
+	if err != nil || json.Unmarshal(data, &n) != nil || now.Sub(n.Time).Abs() > MaxAge {
+		return Numbers{}
+	}
+	return n
+}
+
+func readBounded(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return io.ReadAll(io.LimitReader(f, maxReport))
+}
+
 // Read reads the report at path. There may be none yet: fs.ErrNotExist is in
 // the error's chain. The age is not looked at; see Stale.
 func Read(path string) (*Report, error) {
-	f, err := os.Open(path)
+	data, err := readBounded(path)
 	if err != nil {
 		return nil, fmt.Errorf("cannot read the report: %w", err)
 	}
-	defer f.Close()
-	r, err := decode(io.LimitReader(f, maxReport))
+	r, err := decode(data)
 	if err != nil {
 		return nil, fmt.Errorf("cannot read %s: %w", path, err)
 	}
 	return r, nil
 }
 
-func decode(from io.Reader) (*Report, error) {
+func decode(data []byte) (*Report, error) {
 	var r Report
-	if err := json.NewDecoder(from).Decode(&r); err != nil {
+	if err := json.Unmarshal(data, &r); err != nil {
 		return nil, err
 	}
 	if r.Format != formatVersion {

@@ -37,15 +37,19 @@ func (s *source) current() (Report, []Check) {
 	return s.last.report, s.last.checks
 }
 
-// body returns the answer of that name, made once for each snapshot, and its
-// checks.
-func (s *source) body(name string, from func(Report, []Check) []byte) ([]byte, []Check) {
+// body returns the answer of that name, made once for each snapshot, numbers and
+// all if they are wanted, and its checks.
+func (s *source) body(name string, numbers bool, from func(Report, []Check) []byte) ([]byte, []Check) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.refresh()
 	body, made := s.last.bodies[name]
 	if !made {
-		body = from(s.last.report, s.last.checks)
+		report := s.last.report
+		if numbers {
+			report.Numbers = readNumbers(s.path, s.last.made)
+		}
+		body = from(report, s.last.checks)
 		s.last.bodies[name] = body
 	}
 	return body, s.last.checks

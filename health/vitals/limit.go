@@ -1,9 +1,7 @@
 package vitals
 
 import (
-	"fmt"
 	"math"
-	"strings"
 	"time"
 
 	"bootswain/health"
@@ -85,24 +83,4 @@ func judge(name, what string, v float64, text string, now time.Time) health.Chec
 		c.Sentence.Word, c.Sentence.Next = situation.Failed, l.Next
 	}
 	return c
-}
-
-// Table is the limits as the documentation shows them.
-func Table() string {
-	var b strings.Builder
-	b.WriteString("| check | measures | warn | fail | what to do |\n|---|---|---|---|---|\n")
-	at := func(l Limit, v float64) string {
-		if math.IsInf(v, 0) {
-			return "never"
-		}
-		sign := "from"
-		if l.Below {
-			sign = "below"
-		}
-		return fmt.Sprintf("%s %g %s", sign, v, l.Unit)
-	}
-	for _, l := range Limits {
-		fmt.Fprintf(&b, "| `%s` | %s | %s | %s | %s |\n", l.Check, l.Measures, at(l, l.Warn), at(l, l.Fail), strings.ReplaceAll(l.Next, "|", `\|`))
-	}
-	return b.String()
 }

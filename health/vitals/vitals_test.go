@@ -3,7 +3,9 @@ package vitals
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -303,4 +305,50 @@ func TestThisMachine(t *testing.T) {
 			t.Errorf("check %+v", c)
 		}
 	}
+}
+
+var update = flag.Bool("update", false, "write the table of limits into the documentation")
+
+// TestDocumentation compares the table of limits with the code. With -update it
+// writes it.
+func TestDocumentation(t *testing.T) {
+	const file, begin, end = "../../docs/health.md", "<!-- the table of limits: go test ./health/vitals -update -->\n", "<!-- end -->"
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before, rest, ok := strings.Cut(string(text), begin)
+	have, after, ok2 := strings.Cut(rest, end)
+	if !ok || !ok2 {
+		t.Fatalf("%s has no place for the table", file)
+	}
+	if *update {
+		if err := os.WriteFile(file, []byte(before+begin+table()+end+after), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	if have != table() {
+		t.Errorf("the table in %s is old: go test ./health/vitals -update", file)
+	}
+}
+
+// table is the limits as the documentation shows them.
+func table() string {
+	var b strings.Builder
+	b.WriteString("| check | measures | warn | fail | what to do |\n|---|---|---|---|---|\n")
+	at := func(l Limit, v float64) string {
+		if math.IsInf(v, 0) {
+			return "never"
+		}
+		sign := "from"
+		if l.Below {
+			sign = "below"
+		}
+		return fmt.Sprintf("%s %g %s", sign, v, l.Unit)
+	}
+	for _, l := range Limits {
+		fmt.Fprintf(&b, "| `%s` | %s | %s | %s | %s |\n", l.Check, l.Measures, at(l, l.Warn), at(l, l.Fail), strings.ReplaceAll(l.Next, "|", `\|`))
+	}
+	return b.String()
 }
