@@ -42,8 +42,8 @@ func (d *daemon) watched() (disks []disk) {
 
 // withLatency adds to a report how long disks take.
 func (d *daemon) withLatency(r health.Report) health.Report {
-	r.Checks, r.Metrics = append(r.Checks, d.latency.checks...), append(r.Metrics, d.latency.families()...)
-	r.Series = append(r.Series, d.latency.series()...)
+	r.Checks, r.Numbers.Metrics = append(r.Checks, d.latency.checks...), append(r.Numbers.Metrics, d.latency.families()...)
+	r.Numbers.Series = append(r.Numbers.Series, d.latency.series()...)
 	return r
 }
 

@@ -32,7 +32,7 @@ func TestFleet(t *testing.T) {
 			for k := range 4 {
 				f.Samples = append(f.Samples, Sample{map[string]string{"of": fmt.Sprint(k)}, float64(i * k)})
 			}
-			r.Metrics = append(r.Metrics, f)
+			r.Numbers.Metrics = append(r.Numbers.Metrics, f)
 		}
 		if err := r.Write(path); err != nil {
 			t.Fatal(err)
