@@ -19,6 +19,7 @@ type fakeUnits struct {
 	mounted map[string]systemd.MountUnit
 	log     []string
 	fail    error
+	once    func(systemd.OnceUnit) error
 	stopped chan struct{} // if not nil, Stop waits for it; Kill closes it
 }
 
@@ -50,6 +51,11 @@ func (f *fakeUnits) Stop(ctx context.Context, unit string) error {
 		f.units[unit] = stopped(s.Name)
 	}
 	return f.fail
+}
+
+func (f *fakeUnits) RunOnce(_ context.Context, o systemd.OnceUnit) error {
+	f.log = append(f.log, "run "+o.Name)
+	return f.once(o)
 }
 
 func (f *fakeUnits) Kill(context.Context, string) error {

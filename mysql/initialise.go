@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"time"
 
-	"bootswain/internal/run"
 	"bootswain/systemd"
 )
 
@@ -46,7 +45,7 @@ func (m Move) initialise(ctx context.Context, preparing string) error {
 		return m.nobodys()
 	}
 	command := []string{
-		"mariadb-install-db", "--datadir=" + Directory, "--skip-test-db", "--skip-name-resolve", "--cross-bootstrap",
+		"/usr/bin/mariadb-install-db", "--datadir=" + Directory, "--skip-test-db", "--skip-name-resolve", "--cross-bootstrap",
 		"--auth-root-authentication-method=socket", "--auth-root-socket-user=root",
 	}
 	if m.Program.Flavour == MySQL {
@@ -62,22 +61,12 @@ func (m Move) initialise(ctx context.Context, preparing string) error {
 	if err := os.Lchown(preparing, user.uid, user.gid); err != nil {
 		return err
 	}
-	args := []string{"--quiet", "--collect", "--wait", "--pipe", "--service-type=exec", "--unit=" + initialiseUnit}
-	for _, p := range []string{
-		"Description=bootswain: new databases on volume " + m.Volume,
-		fmt.Sprintf("User=%d", user.uid), fmt.Sprintf("Group=%d", user.gid), "UMask=0077",
-		"BindPaths=" + preparing + ":" + Directory, "PrivateNetwork=yes", "NoNewPrivileges=yes",
-		// It ends with the daemon that waits for it, and before the volume goes.
-		"DefaultDependencies=no", "PartOf=bootswain.service",
-		"After=" + systemd.HoldUnit, "After=" + systemd.MountName(m.Mount), "BindsTo=" + systemd.MountName(m.Mount),
-		"TimeoutStopSec=10s",
-	} {
-		args = append(args, "--property="+p)
-	}
-	cmd := run.Cmd{Name: "systemd-run", Args: append(append(args, "--"), command...), Timeout: initialiseLimit}
-	if _, err := m.Run.Run(ctx, cmd); err != nil {
-		// Ending systemd-run does not end the unit.
-		err = errors.Join(err, m.Units.Stop(context.WithoutCancel(ctx), initialiseUnit))
+	err = m.Units.RunOnce(ctx, systemd.OnceUnit{
+		Name: initialiseUnit, Description: "bootswain: new databases on volume " + m.Volume,
+		Command: command, UID: user.uid, GID: user.gid, Bind: preparing, At: Directory,
+		BindsTo: []string{systemd.MountName(m.Mount)}, Limit: initialiseLimit,
+	})
+	if err != nil {
 		return fmt.Errorf("cannot make databases on volume %s: %w%s", m.Volume, err, complaint(preparing))
 	}
 	if m.Program.Flavour == MySQL {

@@ -5,41 +5,35 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"testing"
 
-	"bootswain/internal/run"
 	"bootswain/internal/situation"
+	"bootswain/systemd"
 )
 
-// initialiser is systemd-run with a server behind it: it unpacks what the server
-// would have made where the bind mount leads.
+// initialiser is a unit with a server in it: it unpacks what the server would
+// have made where the bind mount leads.
 type initialiser struct {
 	t    *testing.T
 	made string // "" fails
-	args []string
+	unit systemd.OnceUnit
 	sql  string
 }
 
-func (i *initialiser) Run(_ context.Context, c run.Cmd) ([]byte, error) {
-	i.args = append([]string{c.Name}, c.Args...)
-	for _, a := range c.Args {
-		if paths, ok := strings.CutPrefix(a, "--property=BindPaths="); ok {
-			dir, _, _ := strings.Cut(paths, ":")
-			if b, err := os.ReadFile(filepath.Join(dir, firstStatements)); err == nil {
-				i.sql = string(b)
-			}
-			if i.made == "" {
-				write(i.t, dir, map[string]string{"ibdata1": "", firstLog: "x [System] [MY-015017] begins\nx [ERROR] [MY-012345] [InnoDB] no\x1broom\nx [ERROR] aborting\n"})
-				return nil, &run.ExitError{Cmd: "systemd-run", Code: 1, Stderr: "[ERROR] out of memory"}
-			}
-			unpack(i.t, dir, i.made)
-			if i.made == mysql9 {
-				write(i.t, dir, map[string]string{firstLog: ""})
-			}
-		}
+func (i *initialiser) run(o systemd.OnceUnit) error {
+	i.unit = o
+	if b, err := os.ReadFile(filepath.Join(o.Bind, firstStatements)); err == nil {
+		i.sql = string(b)
 	}
-	return nil, nil
+	if i.made == "" {
+		write(i.t, o.Bind, map[string]string{"ibdata1": "", firstLog: "x [System] [MY-015017] begins\nx [ERROR] [MY-012345] [InnoDB] no\x1broom\nx [ERROR] aborting\n"})
+		return errTest
+	}
+	unpack(i.t, o.Bind, i.made)
+	if i.made == mysql9 {
+		write(i.t, o.Bind, map[string]string{firstLog: ""})
+	}
+	return nil
 }
 
 func bare(t *testing.T, p Program) (Move, *initialiser) {
@@ -53,7 +47,7 @@ func bare(t *testing.T, p Program) (Move, *initialiser) {
 	give(t, 100, m.Directory)
 	m.Program = p
 	i := &initialiser{t: t}
-	m.Run = i
+	m.Units.(*fakeUnits).once = i.run
 	return m, i
 }
 
@@ -65,7 +59,7 @@ func TestInitialise(t *testing.T) {
 		sql     string
 	}{
 		{mariadb11, Program{Path: "/usr/sbin/mariadbd", Flavour: MariaDB, Version: Version{11, 8, 6}, Case: "0"},
-			[]string{"mariadb-install-db", "--datadir=/var/lib/mysql", "--skip-test-db", "--auth-root-authentication-method=socket"}, ""},
+			[]string{"/usr/bin/mariadb-install-db", "--datadir=/var/lib/mysql", "--skip-test-db", "--auth-root-authentication-method=socket"}, ""},
 		{mysql9, Program{Path: "/usr/sbin/mysqld", Flavour: MySQL, Version: Version{9, 7, 4}, Case: "0"},
 			[]string{"/usr/sbin/mysqld", "--initialize-insecure", "--init-file=/var/lib/mysql/.bootswain-init.sql"}, onlyThroughTheSocket},
 	} {
@@ -73,15 +67,18 @@ func TestInitialise(t *testing.T) {
 			m, i := bare(t, tt.program)
 			_, err := m.TakeOver(context.Background())
 			wantError(t, err, "cannot make databases on volume data")
-			wantError(t, err, "out of memory: [MY-012345] [InnoDB] no?room")
+			wantError(t, err, "out of order: [MY-012345] [InnoDB] no?room")
 			i.made = tt.made
 			if got, err := m.TakeOver(context.Background()); err != nil || got != Made {
 				t.Fatalf("TakeOver = %q, %v, want made", got, err)
 			}
-			for _, want := range append(tt.command, "--property=BindPaths="+m.target()+".preparing:/var/lib/mysql", "--property=User=100", "--property=PrivateNetwork=yes") {
-				if !slices.Contains(i.args, want) {
-					t.Errorf("%q lacks %s", i.args, want)
+			for _, want := range tt.command {
+				if !slices.Contains(i.unit.Command, want) {
+					t.Errorf("%q lacks %s", i.unit.Command, want)
 				}
+			}
+			if u := i.unit; u.Bind != m.target()+".preparing" || u.At != Directory || u.UID != 100 || u.GID != 100 {
+				t.Errorf("unit %+v", u)
 			}
 			if i.sql != tt.sql {
 				t.Errorf("first statements %q, want %q", i.sql, tt.sql)

@@ -29,6 +29,7 @@ const onVolume = "mysql"
 type Units interface {
 	State(ctx context.Context, unit string) (systemd.State, error)
 	Stop(ctx context.Context, unit string) error
+	RunOnce(ctx context.Context, o systemd.OnceUnit) error
 	Kill(ctx context.Context, unit string) error
 	Mount(ctx context.Context, u systemd.MountUnit) error
 	Unmount(ctx context.Context, where string) error
