@@ -73,7 +73,7 @@ func (v databaseView) unreadCheck(now time.Time) health.Check {
 	case trouble == mysql.NoAccount && mariadb && !mysql.MapsNames(v.version):
 		word, text, next = situation.Ready, "answers; how it is can be read of MariaDB 11.6 and later.", ""
 	case trouble == mysql.NoAccount:
-		text, next = "does not let bootswain read how it is; its data were not made by bootswain, so nothing was changed.",
+		text, next = "answers, but does not let bootswain read how it is: "+strings.ReplaceAll(v.unread.Error(), "\n", "; ")+".",
 			"as root in it: "+mysql.AccountSQL(mariadb)
 	case trouble == mysql.Busy:
 		text = "an earlier look at it has not ended in it; it hangs."

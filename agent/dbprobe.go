@@ -53,7 +53,7 @@ func (p *databaseProbe) read(ctx context.Context) (*health.DB, error) {
 	st, err := mysql.Read(ctx, socket)
 	if err != nil && mysql.TroubleOf(err) == mysql.NoAccount && mysql.MayMakeAccount(mysql.Directory) {
 		if made := mysql.MakeAccount(ctx, socket, mysql.Directory); made != nil {
-			return nil, errors.Join(made, err)
+			return nil, errors.Join(err, made)
 		}
 		st, err = mysql.Read(ctx, socket)
 	}
