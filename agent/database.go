@@ -65,7 +65,8 @@ func (a *Agent) followDatabase(ctx context.Context, tell func(databaseView)) {
 // startsLong says whether it is worth reading what a server that starts writes:
 // MariaDB tells systemd that it repairs.
 func (v databaseView) startsLong() bool {
-	return v.state.Active == "activating" && (strings.Contains(v.state.Text, "To recover") || time.Since(v.state.Since) > 2*databaseEvery)
+	repairs := strings.Contains(v.state.Text, "To recover") || strings.Contains(v.state.Text, "Read redo log")
+	return v.state.Active == "activating" && (repairs || time.Since(v.state.Since) > 2*databaseEvery)
 }
 
 // lookAtDatabase asks systemd how the server stands.

@@ -22,7 +22,7 @@ const (
 
 	// unsureAfter is how long a start takes before it is told of as a repair though
 	// the log does not say so.
-	unsureAfter = 30 * time.Second
+	unsureAfter = time.Minute
 )
 
 // recovering reads how far a server that starts has come with the repair of its

@@ -49,7 +49,7 @@ func TestRecovering(t *testing.T) {
 		"MySQL in its file":             {journal{}, strings.Repeat("an older line\n", logTail/10) + batch, now.Add(-time.Minute), "InnoDB redo 100 %"},
 		"of another start":              {journal{}, batch, now.Add(time.Hour), ""},
 		"MySQL starts as always":        {journal{}, few, now.Add(-5 * time.Second), ""},
-		"MySQL takes long to start":     {journal{}, few, now.Add(-time.Minute), "InnoDB takes long to start, as after a crash"},
+		"MySQL takes long to start":     {journal{}, few, now.Add(-2 * time.Minute), "InnoDB takes long to start, as after a crash"},
 		"a server that answers already": {journal{text: read("mariadb-11.8")}, "", now, ""},
 	} {
 		if err := os.WriteFile(file, []byte(c.file), 0o600); err != nil {
