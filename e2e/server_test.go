@@ -117,9 +117,13 @@ func (b *bench) refusal(m *lab.Machine, how ...string) (code int, line string, t
 	defer cancel()
 	must(b, lab.WaitFor(ctx, "a refused start in the journal", func(ctx context.Context) error {
 		entries, err := m.Journal(ctx, "-b", "-u", s.name+".service", "--since", "-5min")
+		var said []string
 		for _, e := range entries {
+			if e.Time < began {
+				continue
+			}
+			said = append(said, e.Message)
 			switch {
-			case e.Time < began:
 			case strings.HasPrefix(e.Message, "HELD "+s.name+": "):
 				line = e.Message
 			case strings.HasPrefix(e.Message, "Starting "+s.name):
@@ -129,7 +133,7 @@ func (b *bench) refusal(m *lab.Machine, how ...string) (code int, line string, t
 			}
 		}
 		if err == nil && (line == "" || starting == 0 || refused == 0) {
-			err = fmt.Errorf("%d lines since the start of systemctl %s", len(entries), how)
+			err = fmt.Errorf("systemctl %s ends with %d, and the unit says %q", how, out.Code, said)
 		}
 		return err
 	}))
