@@ -57,15 +57,17 @@ func (l load) heavier(other load) (by int, ok bool) {
 // learnt is what is known of one kind of load.
 type learnt struct {
 	sketch
-	fresh  int     // latencies since the quantiles were taken
-	median float64 // as logOf measures
-	allow  float64 // the rise over the median that is no evidence
+	fresh  int           // latencies since the quantiles were taken
+	median float64       // as logOf measures
+	usual  time.Duration // the same
+	allow  float64       // the rise over the median that is no evidence
 }
 
 func (l *learnt) mature() bool { return l.total >= enough }
 
 func (l *learnt) take() {
 	l.fresh, l.median = 0, l.quantile(0.5)
+	l.usual = durationOf(l.median)
 	l.allow = max(leastRise, l.quantile(tailShare)-l.median)
 }
 

@@ -41,6 +41,7 @@ type Point struct {
 // Disk returns the figures of the last interval.
 func (t *Tracker) Disk() Disk {
 	d := t.last
+	d.Learning = !t.judges(t.at)
 	d.History = t.history.points
 	return d
 }
@@ -48,9 +49,10 @@ func (t *Tracker) Disk() Disk {
 // figures takes down an interval for people.
 func (t *Tracker) figures(now time.Time, s Sample) {
 	seconds := s.Took.Seconds()
+	t.at = now
 	t.last = Disk{
 		Busy: min(s.Busy.Seconds()/seconds, 1), Queue: s.Queued.Seconds() / seconds, Limit: s.Limit,
-		Learning: !t.judges(now), Degraded: t.sides[0].slow() || t.sides[1].slow(),
+		Degraded: t.sides[0].slow() || t.sides[1].slow(),
 	}
 	for i, f := range []*Figures{&t.last.Read, &t.last.Write} {
 		part := [2]Side{s.Read, s.Write}[i]
@@ -60,7 +62,7 @@ func (t *Tracker) figures(now time.Time, s Sample) {
 		}
 		f.Latency = part.mean().Seconds()
 		if usual := t.sides[i].usual; usual != nil {
-			f.Baseline = durationOf(usual.median).Seconds()
+			f.Baseline = usual.usual.Seconds()
 			f.Ratio = f.Latency / f.Baseline
 		}
 	}

@@ -117,7 +117,10 @@ func TestLearning(t *testing.T) {
 }
 
 func TestStore(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "latency.json")
+	path := filepath.Join(t.TempDir(), "bootswain/latency.json")
+	if err := (Trackers{"vol-new": NewTracker()}).Save(path, epoch); err != nil {
+		t.Fatal(err)
+	}
 	if _, err := Load(path); !errors.Is(err, fs.ErrNotExist) {
 		t.Fatalf("none yet: %v", err)
 	}

@@ -10,7 +10,7 @@ import (
 // The shapes of load from held on, too, are for judging only.
 const (
 	tuningSeeds  = 1_000_000
-	heldOutSeeds = 2_000_000
+	heldOutSeeds = 3_000_000
 )
 
 // demand is what programs ask of a disk in a second, of reads and of writes:
@@ -154,6 +154,7 @@ type simulated struct {
 	wave     float64    // slow noise, ln
 	busy     float64    // of the load, ln
 	latency  [2]float64 // of the last interval
+	full     float64    // when it was last near a limit
 	outside  float64    // what neighbours and the rest make of it
 	slow     float64    // by neighbours
 	slowTill float64
@@ -241,6 +242,9 @@ func (d *simulated) next() Sample {
 	s := Sample{Took: Interval, Limit: None}
 	served, queue := 1.0, 1+0.25*min(use, 0.97)/(1.02-min(use, 0.97))
 	exceeded := 0.0
+	if use > 0.7 {
+		d.full = d.t
+	}
 	if use > 1 {
 		served, exceeded = 1/use, 1
 	} else if use > 0.7 {

@@ -2,10 +2,13 @@ package latency
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"math"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -56,7 +59,7 @@ type Trackers map[string]*Tracker
 // Save keeps at path what was learnt. Disks that are not attached are kept for
 // 90 days by what an earlier file says of them.
 func (t Trackers) Save(path string, now time.Time) error {
-	before, _ := readStore(path) // where it cannot be read, nothing in it helps
+	before, unread := readStore(path) // where it cannot be read, nothing in it helps
 	for id, d := range before.Disks {
 		if now.Sub(d.Last).Abs() > goneAfter {
 			delete(before.Disks, id)
@@ -68,9 +71,15 @@ func (t Trackers) Save(path string, now time.Time) error {
 		}
 		before.Disks[id] = tracker.stored(now)
 	}
+	if len(before.Disks) == 0 && errors.Is(unread, fs.ErrNotExist) {
+		return nil // a machine without disks of ours, such as one that becomes an image
+	}
 	before.bound()
 	data, err := json.Marshal(before)
 	if err != nil {
+		return fmt.Errorf("cannot keep what was learnt of disks: %w", err)
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return fmt.Errorf("cannot keep what was learnt of disks: %w", err)
 	}
 	return atomicfile.Write(path, data, 0o600)

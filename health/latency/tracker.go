@@ -23,6 +23,7 @@ type Tracker struct {
 	first   time.Time // when it was first seen at work
 	sides   [2]side   // reads, writes
 	last    Disk      // figures of the last interval
+	at      time.Time // its end
 	history history
 
 	mostRate, mostBytes float64 // a second, that it ever did
@@ -138,7 +139,7 @@ func (t *Tracker) crowded(c *side) bool {
 
 func (t *Tracker) judge(now time.Time, c *side, ln float64, usual *learnt, weight float64) {
 	rise := ln - usual.median
-	if durationOf(ln)-durationOf(usual.median) < least {
+	if durationOf(ln)-usual.usual < least {
 		rise = min(rise, 0)
 	}
 	c.note(ln, usual.median)
