@@ -33,12 +33,13 @@ check: $(LINT) ## format, vet, linter with the import table, unit tests, fuzz se
 	@echo "check: golangci-lint"; $(LINT) run ./...
 	@echo "check: unit tests and fuzz seeds"; go test $$(go list ./... | grep -v /e2e)
 
-soak: setup ## CUTS=1000 replayed moments, a tenth of that in whole cuts, a million random sequences, the fuzzers
+soak: setup ## CUTS=1000 replayed moments, a tenth of that in whole cuts, a million random sequences, a hundred years of simulated disks, the fuzzers
 	@BOOTSWAIN_E2E=1 BOOTSWAIN_CUTS=$(CUTS) BOOTSWAIN_WHOLE_CUTS=$$(( $(CUTS) / 10 )) go test -count=1 -v -timeout 48h ./e2e/crash
 	@BOOTSWAIN_E2E=1 BOOTSWAIN_SEQUENCES=1000000 go test -count=1 -v -timeout 12h ./e2e/model
 	@BOOTSWAIN_E2E=1 BOOTSWAIN_REAL_SEQUENCES=48 go test -count=1 -v -timeout 12h ./e2e/conformance -run TestWalk
 	@BOOTSWAIN_E2E=1 go test -count=$(or $(ROUNDS),20) -v -timeout 48h ./e2e -run TestCuts
 	@BOOTSWAIN_E2E=1 go test -count=10 -v -timeout 48h ./e2e -run TestDatabase
+	@BOOTSWAIN_YEARS=100 BOOTSWAIN_FAULTS=20 go test -count=1 -v -timeout 4h -run 'FalseAlarms|Faults' ./health/latency
 	@scripts/fuzz 10m
 
 bench-storage: setup ## bootswain beside scripts of the bare tools: ratios

@@ -166,7 +166,7 @@ func TestFaults(t *testing.T) {
 			}
 		}
 		slices.Sort(took)
-		line := fmt.Sprintf("%s: found within %s in %d of %d", f.name, f.within, found, inUse)
+		line := fmt.Sprintf("%s: found within %s in %d of %d, within twice that in %d", f.name, f.within, found, inUse, len(took))
 		if len(took) > 0 {
 			line += fmt.Sprintf(", half by %s, nine of ten by %s", took[len(took)/2], took[len(took)*9/10])
 		}
