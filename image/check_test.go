@@ -320,3 +320,19 @@ func FuzzContent(f *testing.F) {
 		}
 	})
 }
+
+// TestPatterns: they are compiled when they are used, which must not be the
+// first time that anybody does.
+func TestPatterns(t *testing.T) {
+	rules := append([]rule{address}, contents...)
+	for _, p := range places {
+		rules = append(rules, p.rule)
+	}
+	for _, r := range rules {
+		if r.re != nil && r.re() == nil {
+			t.Errorf("%s has no pattern", r.what)
+		}
+	}
+	rotated()
+	awsSecret()
+}

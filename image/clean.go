@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 )
@@ -29,7 +28,7 @@ var states = map[string][]string{
 }
 
 // rotated are logs that nobody writes to any more.
-var rotated = regexp.MustCompile(`\.(gz|xz|bz2|zst|old|[0-9]+)$|-[0-9]{8}$`)
+var rotated = pattern(`\.(gz|xz|bz2|zst|old|[0-9]+)$|-[0-9]{8}$`)
 
 // clean removes what is left of the machine, its people and its launch.
 func (h Host) clean(done *Prepared) error {
@@ -46,7 +45,7 @@ func (h Host) clean(done *Prepared) error {
 		}))
 	}
 	errs = append(errs, h.walk("/var/log", func(path string) error {
-		if rotated.MatchString(path) || strings.HasPrefix(path, "/var/log/journal/") {
+		if rotated().MatchString(path) || strings.HasPrefix(path, "/var/log/journal/") {
 			return h.remove(path, done)
 		}
 		return h.empty(path, done)

@@ -2,7 +2,6 @@ package image
 
 import (
 	"bytes"
-	"regexp"
 
 	"filippo.io/age"
 )
@@ -13,14 +12,14 @@ var contents = []rule{
 	{what: "private key", keys: []string{"PRIVATE KEY"}, judge: privateKey,
 		// Between the first line and the key itself stand line breaks, also as JSON
 		// and shell write them, indentation, and header lines.
-		re: regexp.MustCompile(`-----BEGIN ((?:[A-Z0-9]{1,12} ){0,3})PRIVATE KEY( BLOCK)?-----((?:\\[nr]|[\s"'+,|>#*\\]|[A-Za-z-]{3,20}: [^\n\\]{0,200})*)[A-Za-z0-9+/=]{40}`)},
+		re: pattern(`-----BEGIN ((?:[A-Z0-9]{1,12} ){0,3})PRIVATE KEY( BLOCK)?-----((?:\\[nr]|[\s"'+,|>#*\\]|[A-Za-z-]{3,20}: [^\n\\]{0,200})*)[A-Za-z0-9+/=]{40}`)},
 	{keys: []string{"PuTTY-User-Key-File-"}, what: "private key (PuTTY)",
-		re: regexp.MustCompile(`PuTTY-User-Key-File-[23]: \S+\s+Encryption: `)},
+		re: pattern(`PuTTY-User-Key-File-[23]: \S+\s+Encryption: `)},
 	{keys: []string{"AGE-SECRET-KEY-"}, judge: ageIdentity,
-		re: regexp.MustCompile(`AGE-SECRET-KEY-(?:PQ-)?1[0-9A-Z]{50,200}`)},
+		re: pattern(`AGE-SECRET-KEY-(?:PQ-)?1[0-9A-Z]{50,200}`)},
 	{keys: []string{"aws_secret", "AWS_SECRET", "ecretAccessKey", "SECRETACCESSKEY"}, what: awsWhat, re: awsNamed},
 	{keys: []string{"AKIA", "ASIA"}, judge: awsPair,
-		re: regexp.MustCompile(`\b(?:AKIA|ASIA)[A-Z2-7]{16}\b`)},
+		re: pattern(`\b(?:AKIA|ASIA)[A-Z2-7]{16}\b`)},
 
 	token("GitHub token", `\bgh[pousr]_[A-Za-z0-9]{36,255}\b`, "ghp_", "gho_", "ghu_", "ghs_", "ghr_"),
 	token("GitHub token", `\bgithub_pat_[A-Za-z0-9]{22}_[A-Za-z0-9]{59}\b`, "github_pat_"),
@@ -34,9 +33,9 @@ var contents = []rule{
 	token("Vault token", `\bhv[sbr]\.[A-Za-z0-9_-]{24,300}`, "hvs.", "hvb.", "hvr."),
 	token("Google API key", `\bAIza[A-Za-z0-9_-]{35}\b`, "AIza"),
 	{keys: []string{"private_key_id"}, what: "GCP service account key",
-		re: regexp.MustCompile(`"private_key_id"\s*:\s*"([0-9a-f]{40})"`)},
+		re: pattern(`"private_key_id"\s*:\s*"([0-9a-f]{40})"`)},
 	{keys: []string{"AccountKey=", "SharedAccessKey="}, what: "Azure connection string",
-		re: regexp.MustCompile(`\b(?:AccountKey|SharedAccessKey)=([A-Za-z0-9+/]{42,86}={1,2})`)},
+		re: pattern(`\b(?:AccountKey|SharedAccessKey)=([A-Za-z0-9+/]{42,86}={1,2})`)},
 	token("Stripe key", `\b[sr]k_live_[A-Za-z0-9]{20,247}\b`, "k_live_"),
 	token("SendGrid key", `\bSG\.[A-Za-z0-9_-]{22}\.[A-Za-z0-9_-]{43}\b`, "SG."),
 	token("DigitalOcean token", `\bdo[opr]_v1_[a-f0-9]{64}\b`, "_v1_"),
@@ -49,7 +48,7 @@ var contents = []rule{
 // address is for what people and their programs write; documentation is full of
 // such addresses.
 var address = rule{keys: []string{"://"},
-	re: regexp.MustCompile(`\b[A-Za-z][A-Za-z0-9+.-]{1,20}://[^\s:@/?#"'<>]{0,64}:([^\s:@/"'<>]{3,200})@[A-Za-z0-9\[]`),
+	re: pattern(`\b[A-Za-z][A-Za-z0-9+.-]{1,20}://[^\s:@/?#"'<>]{0,64}:([^\s:@/"'<>]{3,200})@[A-Za-z0-9\[]`),
 	judge: func(text []byte, m []int) string {
 		password := text[m[2]:m[3]]
 		switch string(bytes.ToLower(password)) {
@@ -63,7 +62,7 @@ var address = rule{keys: []string{"://"},
 	}}
 
 func token(what, re string, keys ...string) rule {
-	return rule{keys: keys, re: regexp.MustCompile(re), judge: varied(what)}
+	return rule{keys: keys, re: pattern(re), judge: varied(what)}
 }
 
 // privateKey says of which kind a key is, and whether a passphrase protects it.
@@ -95,18 +94,18 @@ const (
 )
 
 var (
-	awsNamed  = regexp.MustCompile(`(?i)(?:aws_secret_access_key|aws_secret_key|secretaccesskey)["']?\s*[=:]\s*["']?([A-Za-z0-9/+]{40})(?:[^A-Za-z0-9/+=]|$)`)
-	awsSecret = regexp.MustCompile(`(?:^|[^A-Za-z0-9/+])([A-Za-z0-9/+]{40})(?:[^A-Za-z0-9/+=]|$)`)
+	awsNamed  = pattern(`(?i)(?:aws_secret_access_key|aws_secret_key|secretaccesskey)["']?\s*[=:]\s*["']?([A-Za-z0-9/+]{40})(?:[^A-Za-z0-9/+=]|$)`)
+	awsSecret = pattern(`(?:^|[^A-Za-z0-9/+])([A-Za-z0-9/+]{40})(?:[^A-Za-z0-9/+=]|$)`)
 )
 
 // awsPair looks for the key that belongs to a key's id; the id alone opens
 // nothing. A key that is called one is awsNamed's.
 func awsPair(text []byte, m []int) string {
 	around := text[max(0, m[0]-nearby):min(len(text), m[1]+nearby)]
-	if bytes.Contains(text[m[0]:m[1]], []byte("EXAMPLE")) || awsNamed.Match(around) {
+	if bytes.Contains(text[m[0]:m[1]], []byte("EXAMPLE")) || awsNamed().Match(around) {
 		return ""
 	}
-	for _, s := range awsSecret.FindAllSubmatch(around, -1) {
+	for _, s := range awsSecret().FindAllSubmatch(around, -1) {
 		if mixed(s[1]) && !stands(s[1]) {
 			return awsWhat
 		}

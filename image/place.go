@@ -2,7 +2,6 @@ package image
 
 import (
 	"path"
-	"regexp"
 	"strings"
 )
 
@@ -113,7 +112,7 @@ var histories = []string{
 func whole(what string, names ...string) place { return place{names: names, rule: rule{what: what}} }
 
 func line(what, re string, names ...string) place {
-	return place{names: names, rule: rule{what: what, re: regexp.MustCompile(re)}}
+	return place{names: names, rule: rule{what: what, re: pattern(re)}}
 }
 
 // hashed is a line whose secret is a hash, which looks like a variable.

@@ -4,17 +4,25 @@ import (
 	"bytes"
 	"regexp"
 	"strings"
+	"sync"
 	"unicode"
 )
 
 // rule finds one kind of secret in text.
 type rule struct {
 	what string
-	keys []string       // one of them is in every text that the rule finds; none: unknown
-	re   *regexp.Regexp // its first group, if there is one, is the secret itself, unless it only stands for one
+	keys []string              // one of them is in every text that the rule finds; none: unknown
+	re   func() *regexp.Regexp // its first group, if there is one, is the secret itself, unless it only stands for one
 	// judge, if there is one, decides instead about what re found (as of
 	// FindSubmatchIndex) and says what it is; "" is nothing.
 	judge func(text []byte, m []int) string
+}
+
+// pattern is compiled when it is used first: compiling all that are here takes
+// most of the time that the program takes to start, and the database's gate is
+// the same program.
+func pattern(text string) func() *regexp.Regexp {
+	return sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(text) })
 }
 
 type match struct {
@@ -26,7 +34,7 @@ func (r rule) find(text []byte) (found []match) {
 	if !r.worthwhile(text) {
 		return nil
 	}
-	for _, m := range r.re.FindAllSubmatchIndex(text, -1) {
+	for _, m := range r.re().FindAllSubmatchIndex(text, -1) {
 		at, what := m[0], r.what
 		switch {
 		case r.judge != nil:
