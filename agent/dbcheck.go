@@ -78,7 +78,9 @@ func (v databaseView) unreadCheck(now time.Time) health.Check {
 	case trouble == mysql.Busy:
 		text = "an earlier look at it has not ended in it; it hangs."
 	}
-	return v.check("mysql:status", now, word, text, next)
+	c := v.check("mysql:status", now, word, text, next)
+	c.Quiet = true
+	return c
 }
 
 func (v databaseView) connections(now time.Time) health.Check {

@@ -69,8 +69,8 @@ func TestDatabaseChecks(t *testing.T) {
 			t.Errorf("%s: %s, want %s", name, got, c.want)
 		}
 		for i := range checks {
-			if checks[i].Quiet != (c.view.status != nil) {
-				t.Errorf("%s: %s is quiet: %v", name, checks[i].Name, checks[i].Quiet)
+			if !checks[i].Quiet && c.view.version != "" {
+				t.Errorf("%s: %s is told of when it passes", name, checks[i].Name)
 			}
 			checks[i].Quiet = false
 		}

@@ -11,7 +11,11 @@ import (
 )
 
 const (
-	probeLimit = 2 * time.Second
+	probeLimit = 5 * time.Second
+	pingLimit  = 2 * time.Second
+	// silentLooks is how many looks in a row have to end without a status before
+	// that is news; the last status stands until then.
+	silentLooks = 3
 	// silentAfter is how old the last look at the database may be. One that waits
 	// for a disk that does not answer cannot be ended.
 	silentAfter = 30 * time.Second
@@ -25,6 +29,8 @@ type databaseProbe struct {
 	before []mysql.IO // of the last answer, for what happened since
 	denied time.Time  // when it last turned the account away
 	why    error      // and with what
+	silent int        // looks in a row that it did not answer in time
+	last   *health.DB // what it said last
 }
 
 // ask fills in what the server says: its status, or at least its version and
@@ -34,14 +40,17 @@ func (p *databaseProbe) ask(ctx context.Context, v *databaseView) {
 	if time.Since(p.denied) > deniedFor {
 		p.why = nil
 		if v.status, v.unread = p.read(ctx); v.unread == nil {
-			v.version = v.status.Version
+			v.version, p.last, p.silent = v.status.Version, v.status, 0
 			return
 		}
-		if mysql.TroubleOf(v.unread) == mysql.NoAccount {
+		switch p.silent++; {
+		case mysql.TroubleOf(v.unread) == mysql.NoAccount:
 			p.denied, p.why = time.Now(), v.unread
+		case mysql.TroubleOf(v.unread) == mysql.Silent && p.silent < silentLooks:
+			v.status, v.unread = p.last, nil
 		}
 	}
-	ctx, cancel := context.WithTimeout(ctx, probeLimit)
+	ctx, cancel := context.WithTimeout(ctx, pingLimit)
 	defer cancel()
 	v.version, _ = mysql.Ping(ctx, listening())
 }

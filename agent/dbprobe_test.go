@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"bootswain/health"
 	"bootswain/mysql"
 )
 
@@ -72,15 +73,18 @@ func TestProbeTurnedAway(t *testing.T) {
 	}
 }
 
-// TestProbeSilent: one that accepts and says nothing is left with ctx.
+// TestProbeSilent: one that accepts and says nothing is left with ctx. What it
+// said before stands for a while, since a busy machine is slow now and then.
 func TestProbeSilent(t *testing.T) {
 	turnsAway(t, "")
-	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
-	defer cancel()
-	var p databaseProbe
-	var v databaseView
-	began := time.Now()
-	if p.ask(ctx, &v); v.version != "" || v.unread == nil || time.Since(began) > probeLimit {
-		t.Errorf("after %s: version %q, %v", time.Since(began), v.version, v.unread)
+	p := databaseProbe{last: &health.DB{Version: "11.8"}}
+	for look := 1; look <= silentLooks; look++ {
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+		defer cancel()
+		var v databaseView
+		p.ask(ctx, &v)
+		if last := look == silentLooks; v.version != "" || (v.unread != nil) != last || (v.status == nil) != last {
+			t.Errorf("look %d: version %q, status %v, %v", look, v.version, v.status, v.unread)
+		}
 	}
 }

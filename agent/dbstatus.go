@@ -34,6 +34,9 @@ func (a *Agent) DatabaseStatus(asJSON bool) error {
 		}
 		return told(checks)
 	}
+	for i, c := range checks {
+		checks[i].Quiet = c.Quiet && report.MySQL.Status != nil // else it says why there is no table
+	}
 	a.say("%s", strings.TrimSuffix(health.Sentences(checks), "\n"))
 	if report.MySQL.Status != nil {
 		a.say("\n%s", report.MySQL.Table())

@@ -13,12 +13,17 @@ import (
 	"bootswain/filesystem"
 	"bootswain/health"
 	"bootswain/mysql"
+
+	"golang.org/x/sys/unix"
 )
 
 // Gate says whether the database server may start: nil, or an error that exits
 // with ExitHeld. It trusts what the daemon reported only as far as its own look
 // at the mount and the devices confirms it.
 func (a *Agent) Gate(ctx context.Context) error {
+	// MariaDB's unit has one with which the server could not read what the gate
+	// writes for it.
+	unix.Umask(0o022)
 	server, err := mysql.Detect(ctx, a.units)
 	if err != nil {
 		return heldError{fmt.Errorf("cannot tell which server starts: %w", err)}
