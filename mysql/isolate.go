@@ -64,7 +64,9 @@ func (i Isolation) Settle(directory string) error {
 		}
 		return nil
 	}
-	if err := os.MkdirAll(i.Home, 0o755); err != nil {
+	// The mode once more: MariaDB's unit has a umask with which the server could
+	// not read what is in the folder, and it would go on without.
+	if err := errors.Join(os.MkdirAll(i.Home, 0o755), os.Chmod(i.Home, 0o755)); err != nil {
 		return fmt.Errorf("cannot isolate the server: %w", err)
 	}
 	if err := atomicfile.Write(file, []byte(isolation), 0o644); err != nil {

@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -29,7 +30,12 @@ func TestIsolation(t *testing.T) {
 	if read(filepath.Join(dir, identity)) != "original" || exists(home, isolationFile) || exists(dir, isolated) {
 		t.Error("a server that is not to be isolated was changed")
 	}
+	umask := syscall.Umask(0o007)
 	settle(true, "a")
+	syscall.Umask(umask)
+	if info, err := os.Stat(home); err != nil || info.Mode().Perm() != 0o755 {
+		t.Errorf("the server's user cannot read %s: %v, %v", home, info, err)
+	}
 	if exists(dir, identity) || read(filepath.Join(dir, identityKept)) != "original" {
 		t.Error("the original's identity was left to the copy")
 	}
