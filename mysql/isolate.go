@@ -64,13 +64,22 @@ func (i Isolation) Settle(directory string) error {
 		}
 		return nil
 	}
-	// The mode once more: MariaDB's unit has a umask with which the server could
-	// not read what is in the folder, and it would go on without.
-	if err := errors.Join(os.MkdirAll(i.Home, 0o755), os.Chmod(i.Home, 0o755)); err != nil {
-		return fmt.Errorf("cannot isolate the server: %w", err)
+	for _, dir := range []string{filepath.Dir(i.Home), i.Home} {
+		// The mode once more: MariaDB's unit has a umask with which the server could
+		// not read what is in the folder, and it would go on without.
+		err := os.Mkdir(dir, 0o755)
+		if err == nil {
+			err = os.Chmod(dir, 0o755)
+		}
+		if err != nil && !errors.Is(err, fs.ErrExist) {
+			return fmt.Errorf("cannot isolate the server: %w", err)
+		}
 	}
 	if err := atomicfile.Write(file, []byte(isolation), 0o644); err != nil {
 		return fmt.Errorf("cannot isolate the server: %w", err)
+	}
+	if err := readable(filepath.Dir(i.Home), i.Home, file); err != nil {
+		return err
 	}
 	if here, err := os.ReadFile(mark); err == nil && strings.TrimSpace(string(here)) == i.Self {
 		return nil
@@ -80,4 +89,23 @@ func (i Isolation) Settle(directory string) error {
 		return fmt.Errorf("cannot give the server an identity of its own: %w", err)
 	}
 	return atomicfile.Write(mark, []byte(i.Self+"\n"), 0o644)
+}
+
+// readable looks whether every user can read what is at the paths, since a server
+// goes on without a file that it cannot read.
+func readable(paths ...string) error {
+	for _, path := range paths {
+		info, err := os.Stat(path)
+		if err != nil {
+			return fmt.Errorf("cannot isolate the server: %w", err)
+		}
+		need := fs.FileMode(0o004)
+		if info.IsDir() {
+			need = 0o005
+		}
+		if info.Mode()&need != need {
+			return fmt.Errorf("cannot isolate the server: only some users can read %s (mode %v)", path, info.Mode().Perm())
+		}
+	}
+	return nil
 }

@@ -56,6 +56,13 @@ func TestIsolation(t *testing.T) {
 	if exists(home, isolationFile) || exists(dir, isolated) || read(filepath.Join(dir, identity)) != "another" {
 		t.Error("the isolation was not taken back")
 	}
+	if err := os.Chmod(filepath.Dir(home), 0o750); err != nil {
+		t.Fatal(err)
+	}
+	wantError(t, Isolation{Wanted: true, Home: home, Self: "b"}.Settle(dir), "cannot isolate the server: only some users can read")
+	if exists(dir, isolated) || !exists(dir, identity) {
+		t.Error("a server that is not started got another identity")
+	}
 	if err := os.Mkdir(filepath.Join(dir, isolated), 0o700); err != nil {
 		t.Fatal(err)
 	}
