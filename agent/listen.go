@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"runtime/debug"
 
 	"bootswain/health"
 	"bootswain/systemd"
@@ -14,6 +15,7 @@ func (a *Agent) HealthListen(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	debug.FreeOSMemory() // what only the start needed
 	if err := systemd.Ready("answering on " + l.Addr().String()); err != nil {
 		return err
 	}

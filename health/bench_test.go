@@ -38,7 +38,7 @@ func TestBeside(t *testing.T) {
 	fmt.Printf("%-52s %12s %12s\n", "", "bootswain", "exporter")
 	row := func(what, a, b string) { fmt.Printf("%-52s %12s %12s\n", what, a, b) }
 
-	row("resident before the first scrape", ours.resident(), theirs.resident())
+	row("resident at first, MiB (not of the program's file)", ours.resident(), theirs.resident())
 	const scrapes = 200
 	a := ours.cpu(scrapes, "/metrics", d.write)
 	b := theirs.cpu(scrapes, "/metrics", func() {})
@@ -50,7 +50,7 @@ func TestBeside(t *testing.T) {
 	row("CPU a poll of /health, the report unchanged", ours.cpu(10*scrapes, "/health", func() {}).String(), "")
 	row("CPU of the daemon's looks and report, every 5 s", d.cost(scrapes).String(), "")
 	ours.cpu(10000, "/health", func() {})
-	row("resident after 10,000 polls more", ours.resident(), theirs.resident())
+	row("resident after 10,000 polls, MiB", ours.resident(), theirs.resident())
 
 	row("100 pollers, 10 polls a second each: p99", ours.p99("/health"), "")
 	d.hung = true
@@ -183,18 +183,21 @@ func (s server) ran() (sum time.Duration) {
 	return sum
 }
 
+// resident is what is in memory, and what of it is no part of the program's file,
+// which bootswain's processes share.
 func (s server) resident() string {
 	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", s.pid))
 	if err != nil {
 		s.t.Fatal(err)
 	}
+	mib := map[string]float64{}
 	for line := range strings.Lines(string(b)) {
-		if f := strings.Fields(line); len(f) > 1 && f[0] == "VmRSS:" {
+		if f := strings.Fields(line); len(f) > 1 {
 			kib, _ := strconv.ParseFloat(f[1], 64)
-			return fmt.Sprintf("%.1f MiB", kib/1024)
+			mib[f[0]] = kib / 1024
 		}
 	}
-	return "?"
+	return fmt.Sprintf("%.1f (%.1f)", mib["VmRSS:"], mib["RssAnon:"])
 }
 
 // p99 has 100 pollers ask for 10 seconds, each 10 times a second.
