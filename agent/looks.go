@@ -32,6 +32,9 @@ func (d *daemon) looks() []vitals.Look {
 	if ids := d.volumeIDs(); d.ec2 != nil && len(ids) > 0 {
 		looks = append(looks, d.terminations(ids))
 	}
+	if !d.asked {
+		return looks
+	}
 	for _, unit := range d.orders.spec.Health.Services {
 		looks = append(looks, d.service(unit))
 	}

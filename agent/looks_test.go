@@ -84,11 +84,19 @@ func TestLooks(t *testing.T) {
 	d.orders.spec = &spec.Spec{Health: spec.Health{
 		Services: []string{"nginx.service"}, Certificates: []string{"/x.pem"}, Checks: []spec.HealthCheck{{Name: "app", TCP: "a:1"}},
 	}}
-	var names []string
-	for _, l := range d.looks() {
-		names = append(names, l.Check)
+	looks := func() string {
+		var names []string
+		for _, l := range d.looks() {
+			names = append(names, l.Check)
+		}
+		return strings.Join(names, " ")
 	}
-	if got, want := strings.Join(names, " "), "space:/ space:/srv/data units notices service:nginx.service certificate:/x.pem app:app"; got != want {
+	d.asked = true
+	if got, want := looks(), "space:/ space:/srv/data units notices service:nginx.service certificate:/x.pem app:app"; got != want {
 		t.Errorf("looks at %s, want %s", got, want)
+	}
+	d = &daemon{Agent: &Agent{}}
+	if got, want := looks(), "space:/ units notices"; got != want {
+		t.Errorf("before the launch data is read: looks at %s, want %s", got, want)
 	}
 }
