@@ -60,7 +60,11 @@ func TestApplication(t *testing.T) {
 	d := &daemon{Agent: &Agent{run: tells("3 jobs wait | jobs=3")}}
 	see := func(c spec.HealthCheck) vitals.Seen {
 		c.Name, c.Timeout = "x", time.Second
-		return d.application(c).See(t.Context(), time.Now())
+		l := d.application(c)
+		if once := l.See(t.Context(), time.Now()).Checks[0]; once.Status == health.Fail {
+			t.Errorf("%+v fails at once", c)
+		}
+		return l.See(t.Context(), time.Now())
 	}
 	expectCheck(t, see(spec.HealthCheck{TCP: l.Addr().String()}).Checks[0], health.Pass, "READY x: lets in.")
 	l.Close()

@@ -57,7 +57,7 @@ func (c *clock) look(now time.Time) Seen {
 	switch {
 	case c.jumped != 0 && now.Sub(c.at) < jumpTold:
 		warn(fmt.Sprintf("jumped by %s %s ago.", c.jumped.Round(time.Millisecond), now.Sub(c.at).Round(time.Second)))
-	case alone && c.uptime() > clockGrace:
+	case alone && uptime(c.host.Proc) > clockGrace:
 		warn("follows no source of time.")
 	case alone:
 		check.Sentence.Text = "follows no source of time yet."
@@ -75,8 +75,8 @@ func (c *clock) look(now time.Time) Seen {
 
 // uptime is how long ago the machine booted, by the first number of proc(5)'s
 // uptime.
-func (c *clock) uptime() time.Duration {
-	b, err := os.ReadFile(filepath.Join(c.host.Proc, "uptime"))
+func uptime(proc string) time.Duration {
+	b, err := os.ReadFile(filepath.Join(proc, "uptime"))
 	if err != nil {
 		return 0
 	}

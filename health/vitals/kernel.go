@@ -10,9 +10,12 @@ import (
 	"bootswain/health"
 )
 
-// window is over how long the work of the processors is averaged. A machine that
-// has not run for so long is not judged: it boots.
-const window = 5 * time.Minute
+const (
+	// window is over how long the work of the processors is averaged.
+	window = 5 * time.Minute
+	// bootTime is for how long a machine is not judged by how busy it is.
+	bootTime = 10 * time.Minute
+)
 
 // kernel is what /proc tells of processors and memory.
 type kernel struct {
@@ -33,8 +36,11 @@ func (k *kernel) look(now time.Time) Seen {
 		return s
 	}
 	k.processors(fs, now, &s)
-	memory(fs, now, &s)
 	pressures(fs, now, &s)
+	if uptime(k.host.Proc) < bootTime {
+		s.Checks = nil
+	}
+	memory(fs, now, &s)
 	return s
 }
 

@@ -27,7 +27,7 @@ var Limits = []Limit{
 	{"load", "tasks that run or wait, for each processor, over 15 minutes", "tasks", 8, never, false, "see what waits, and for what: ps -eo state,wchan,args | grep ^[RD]"},
 	{"memory", "memory that programs can still have", "percent", 10, 3, true, "see who has it: ps --sort=-rss -eo rss,args; a smaller buffer pool, or a larger instance"},
 	{"swap", "swap that is taken", "percent", 80, never, false, "see who has it: ps --sort=-rss -eo rss,args"},
-	{"pressure:cpu", "time in which some task waits for a processor, over 5 minutes", "percent", 60, never, false, "see what works: top"},
+	{"pressure:cpu", "time in which some task waits for a processor, over 5 minutes", "percent", 90, never, false, "see what works: top"},
 	{"pressure:memory", "time in which all tasks wait for memory, over 5 minutes", "percent", 10, 50, false, "see who has it: ps --sort=-rss -eo rss,args"},
 	{"pressure:io", "time in which all tasks wait for disks, over 5 minutes", "percent", 40, never, false, "see which disk is slow: the checks disk and latency"},
 	{"space", "space that is taken", "percent", 85, 95, false, "make room, or make the volume larger in EC2: it grows while it is mounted"},

@@ -48,6 +48,8 @@ func This() Host {
 type Seen struct {
 	Checks   []health.Check
 	Families []health.Family
+	// Nothing could be seen this time: what was found before stays, and gets old.
+	Nothing bool
 }
 
 // Look is one kind of look. Another look with the same Key is the same one: it
@@ -147,11 +149,13 @@ func (w *Watcher) once(ctx context.Context, p *probe) {
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	p.at, p.seen = now, seen
+	if !seen.Nothing {
+		p.at, p.seen = now, seen
+	}
 }
 
 // patience is how old what it found may get: a look or two may be missed.
-func (p *probe) patience() time.Duration { return max(health.MaxAge, 3*p.Every) }
+func (p *probe) patience() time.Duration { return max(health.MaxAge, 4*p.Every) }
 
 // Seen returns what was found last, in a steady order. Of a look that hangs the
 // checks stay, to get old, and the numbers go.

@@ -101,7 +101,7 @@ func TestKernel(t *testing.T) {
 	m.write("proc/stat", "cpu  2000 0 38000 500 500 0 0 0 0 0\ncpu0 0 0 0 0 0 0 0 0 0 0\ncpu1 0 0 0 0 0 0 0 0 0 0\nbtime 1700000000\n")
 	m.write("proc/loadavg", "20 20 20.00 1/100 1234\n")
 	m.write("proc/meminfo", "MemTotal: 1000 kB\nMemAvailable: 20 kB\nSwapTotal: 100 kB\nSwapFree: 10 kB\n")
-	m.pressure("cpu", 70)
+	m.pressure("cpu", 95)
 	m.pressure("memory", 60)
 	m.pressure("io", 45)
 	s = k.look(noon.Add(5 * time.Minute))
@@ -117,6 +117,17 @@ func TestKernel(t *testing.T) {
 			t.Errorf("cpu seconds %+v", f.Samples)
 		}
 	}
+}
+
+// TestBoot: a machine that has just booted was busy, and is not judged by that.
+func TestBoot(t *testing.T) {
+	m := newModel(t)
+	m.write("proc/uptime", "500.00 0.00\n")
+	m.pressure("cpu", 99)
+	s := (&kernel{host: m.host}).look(noon)
+	expect(t, s, "pressure:cpu", "")
+	expect(t, s, "load", "")
+	expect(t, s, "memory", "pass")
 }
 
 // TestKernelWithoutPressure: an old kernel has fewer checks, and no failure.
@@ -262,6 +273,13 @@ func TestHang(t *testing.T) {
 	}
 	close(never)
 	<-ended
+
+	// A look that could see nothing changes nothing.
+	answers.See = func(context.Context, time.Time) Seen { return Seen{Nothing: true} }
+	w.once(t.Context(), answers)
+	if i := find(w.Seen(), "space:/"); i < 0 || !w.Seen().Checks[i].Time.Equal(noon) {
+		t.Error("a look that saw nothing made what was seen before young, or forgot it")
+	}
 }
 
 // TestFollow: what is not followed any more is not told of.
