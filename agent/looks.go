@@ -158,7 +158,7 @@ func (d *daemon) application(c spec.HealthCheck) vitals.Look {
 			return probe.File(c.File, c.MaxAge, now)
 		})
 	default:
-		l = asked(name, c.Name, c.Every, "run it: "+strings.Join(c.Command, " "), func(ctx context.Context, _ time.Time) probe.Answer {
+		l = asked(name, c.Name, c.Every, "run it: "+strings.Join(strings.Fields(strings.Join(c.Command, " ")), " "), func(ctx context.Context, _ time.Time) probe.Answer {
 			return probe.Command(ctx, d.run, c.Command, c.Timeout)
 		})
 	}
