@@ -13,6 +13,9 @@ import (
 const (
 	probeLimit = 5 * time.Second
 	pingLimit  = 2 * time.Second
+	// accountLimit is for the account, which is made once, in a server that has
+	// only just started.
+	accountLimit = 15 * time.Second
 	// silentLooks is how many looks in a row have to end without a status before
 	// that is news; the last status stands until then.
 	silentLooks = 3
@@ -56,15 +59,15 @@ func (p *databaseProbe) ask(ctx context.Context, v *databaseView) {
 }
 
 func (p *databaseProbe) read(ctx context.Context) (*health.DB, error) {
-	ctx, cancel := context.WithTimeout(ctx, probeLimit)
-	defer cancel()
 	socket := listening()
-	st, err := mysql.Read(ctx, socket)
+	st, err := readStatus(ctx, socket)
 	if err != nil && mysql.TroubleOf(err) == mysql.NoAccount && mysql.MayMakeAccount(mysql.Directory) {
-		if made := mysql.MakeAccount(ctx, socket, mysql.Directory); made != nil {
+		making, cancel := context.WithTimeout(ctx, accountLimit)
+		defer cancel()
+		if made := mysql.MakeAccount(making, socket, mysql.Directory); made != nil {
 			return nil, errors.Join(err, made)
 		}
-		st, err = mysql.Read(ctx, socket)
+		st, err = readStatus(ctx, socket)
 	}
 	if err != nil {
 		return nil, err
@@ -72,6 +75,13 @@ func (p *databaseProbe) read(ctx context.Context) (*health.DB, error) {
 	before := p.before
 	p.before = st.IO
 	return statusOf(st, before, time.Now()), nil
+}
+
+// readStatus reads the status of a server that may hang.
+func readStatus(ctx context.Context, socket string) (mysql.Status, error) {
+	ctx, cancel := context.WithTimeout(ctx, probeLimit)
+	defer cancel()
+	return mysql.Read(ctx, socket)
 }
 
 // listening is the socket of the server that runs.
