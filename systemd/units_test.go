@@ -129,6 +129,18 @@ func TestDaemonHasNoMountNamespace(t *testing.T) {
 	}
 }
 
+// TestDaemonMayAskTheClock: what comes later takes a call off the list of those
+// that are refused.
+func TestDaemonMayAskTheClock(t *testing.T) {
+	o := ourUnits(t)["bootswain.service"]
+	if f := o["Service/SystemCallFilter"]; !strings.HasPrefix(f, "~@clock ") || !strings.HasSuffix(f, " adjtimex") {
+		t.Errorf("calls are filtered by %q", f)
+	}
+	if c := o["Service/CapabilityBoundingSet"]; !strings.HasPrefix(c, "~") || !strings.Contains(c, "CAP_SYS_TIME") {
+		t.Errorf("the daemon may set the clock: %q", c)
+	}
+}
+
 func TestDatabaseDropIns(t *testing.T) {
 	want := options(t, "units/mariadb.service.d/50-bootswain.conf")
 	if c := want["Service/ExecCondition"]; c != "+/usr/bin/bootswain mysql gate" {
