@@ -319,8 +319,9 @@ func (w *walk) damages() []damage {
 	return []damage{newer, foreign, half, {
 		// A struct flock of a write lock over the whole file.
 		"live lock",
-		`systemd-run --quiet --unit holder --working-directory=/srv/data/mysql perl -e 'open(F, "+<", "ibdata1") or die; fcntl(F, 6, pack("s s x4 q q i x4", 1, 0, 0, 0, 0)) or die; sleep'
-			until grep -q ":$(stat -c %i ibdata1) " /proc/locks; do sleep 0.1; done`,
+		`systemd-run --quiet --unit holder --expand-environment=no --working-directory=/srv/data/mysql \
+			perl -e 'open(F, "+<", "ibdata1") or die; my $l = pack("s s x4 q q i x4", 1, 0, 0, 0, 0); fcntl(F, 6, $l) or die; sleep'
+			until grep -q ":$(stat -c %i ibdata1) " /proc/locks; do systemctl is-active --quiet holder; sleep 0.1; done`,
 		`systemctl stop holder`,
 		"(perl)",
 	}}
