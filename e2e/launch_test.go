@@ -266,6 +266,9 @@ func (s *launchStory) noCloudBesideCloudInit() {
 			s.Errorf("the metadata service was asked for %s, though the seed has it", r.Path)
 		}
 	}
+	if restarts := s.sh(s.m, "systemctl show -P NRestarts bootswain"); restarts != "0" {
+		s.Errorf("the daemon was started again %s times", restarts)
+	}
 	s.step("a NoCloud seed, beside cloud-init")
 }
 
