@@ -23,7 +23,7 @@ func (a *Agent) setUpSSHD(ctx context.Context) error {
 		return err
 	}
 	errs := []error{err}
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Second) // whatever keeps sshd from it, people are let in
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second) // whatever keeps sshd from it, people are let in
 	defer cancel()
 	for _, unit := range []string{"ssh.service", "sshd.service"} { // Debian's name, and everybody else's
 		errs = append(errs, a.units.Reload(ctx, unit))
