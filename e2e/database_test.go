@@ -114,7 +114,7 @@ func (w *walk) table() {
 func (w *walk) missing() {
 	must(w, w.m.Ready(w.ctx))
 	w.waitSentence(w.m, "WAITING data: ")
-	w.everywhere(w.m, w.held(w.m, w.v.ID, refuseLimit))
+	w.everywhere(w.m, w.held(w.m, w.v.ID))
 	w.beneath = w.rootDatabase(w.m)
 }
 
@@ -186,7 +186,7 @@ func (w *walk) stopped() {
 	w.uuid, _, _, _ = w.identity()
 	w.sh(w.m, "bootswain down data")
 	w.rows = writer.end()
-	w.everywhere(w.m, w.held(w.m, "DOWN data: taken down by a person", refuseLimit))
+	w.everywhere(w.m, w.held(w.m, "DOWN data: taken down by a person"))
 	must(w, w.m.Detach(w.ctx, w.v))
 }
 
@@ -333,7 +333,7 @@ func (w *walk) damaged(d damage) {
 	w.sh(w.m, "kill -STOP $(systemctl show -P MainPID bootswain); cd /srv/data/mysql; "+w.undo+d.make+"; kill -CONT $(systemctl show -P MainPID bootswain)")
 	w.undo = d.undo + "; "
 	before := w.fingerprint()
-	w.everywhere(w.m, w.held(w.m, d.held, refuseLimit))
+	w.everywhere(w.m, w.held(w.m, d.held))
 	if after := w.fingerprint(); after != before {
 		w.Errorf("the data directory of a held server changed:\n%s\nwas\n%s", after, before)
 	}
@@ -367,7 +367,7 @@ func (w *walk) lost() {
 	if after := w.rootDatabase(w.m); after != w.beneath {
 		w.Errorf("something was written beneath the mount: %s, was %s", after, w.beneath)
 	}
-	w.everywhere(w.m, w.held(w.m, w.v.ID+" lost", refuseLimit))
+	w.everywhere(w.m, w.held(w.m, w.v.ID+" lost"))
 	must(w, w.m.Attach(w.ctx, w.v))
 	w.ready(w.m)
 	w.rows = w.acknowledged(w.m, last, "the volume came back")
@@ -428,7 +428,7 @@ func (b *bench) exchange(walks []*walk) {
 	one.v, other.v = other.v, one.v
 	for _, w := range walks {
 		w.take("")
-		w.everywhere(w.m, w.held(w.m, "data written by ", refuseLimit))
+		w.everywhere(w.m, w.held(w.m, "data written by "))
 		if got := w.content(); got != content[w.v] {
 			b.Errorf("%s changed the other server's databases: %s, were %s", w.server.name, got, content[w.v])
 		}

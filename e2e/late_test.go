@@ -51,6 +51,11 @@ func TestLateAndLost(t *testing.T) {
 	}
 	b.sql(m, "create database orders; create table orders.o (n int primary key, t varchar(40))")
 
+	b.sh(m, "systemctl stop mariadb; cd /srv/data/mysql; cp -a mariadb_upgrade_info ../kept; echo 99.3.1-MariaDB >mariadb_upgrade_info")
+	b.held(m, "data written by 99.3.1", refuseLimit)
+	b.sh(m, "mv /srv/data/kept /srv/data/mysql/mariadb_upgrade_info")
+	b.ready(m)
+
 	last := b.pull(m, v[1], b.write(m, 0))
 	if after := b.rootDatabase(m); after != image {
 		b.Errorf("something was written beneath the mount: %s, was %s", after, image)
