@@ -66,6 +66,7 @@ type Machine struct {
 	agent    *qmp.Conn
 	ready    bool            // the guest agent answers
 	boots    int             // power-ons and resets
+	crashes  int             // of the emulator
 	removed  map[string]bool // devices that QEMU has let go
 	changed  chan struct{}   // closed and replaced when any of these change
 }

@@ -21,9 +21,6 @@ func (m *Machine) PowerOn(ctx context.Context) error {
 	if m.On() {
 		return nil
 	}
-	for _, d := range disks(m.Volumes()) {
-		d.Settle()
-	}
 	if err := m.run(); err != nil {
 		return err
 	}
@@ -39,6 +36,9 @@ func (m *Machine) SetAppend(parameters string) { m.update(func() { m.options.App
 
 // run starts QEMU and listens to it.
 func (m *Machine) run() error {
+	for _, d := range disks(m.Volumes()) {
+		d.Settle()
+	}
 	monitor, theirMonitor, err1 := pair("monitor")
 	agent, theirAgent, err2 := pair("agent")
 	serial, theirSerial, err3 := pair("console")
@@ -70,14 +70,17 @@ func (m *Machine) run() error {
 	go func() {
 		<-p.done
 		cancel()
+		monitor.Close()
+		agent.Close()
+		serial.Close()
+		if m.revive(p) {
+			return
+		}
 		m.update(func() {
 			if m.process == p {
 				m.process, m.ready = nil, false
 			}
 		})
-		monitor.Close()
-		agent.Close()
-		serial.Close()
 	}()
 	return nil
 }
@@ -100,6 +103,23 @@ func (m *Machine) rescue(ctx context.Context, p *process) {
 		_ = m.monitor.Do(ctx, "system_reset", nil, nil) // QEMU is gone, or does it
 	}
 }
+
+// revive says that QEMU crashed, if it did, and starts it anew if the machine was
+// booting: no scenario is about the emulator.
+func (m *Machine) revive(p *process) bool {
+	if !p.crashed() {
+		return false
+	}
+	fmt.Fprintf(m.lab.log, "%s: QEMU crashed, %s: %s\n", m.ID, p.cmd.ProcessState, p.stderr.String())
+	m.mu.Lock()
+	booting := m.process == p && !m.ready && m.crashes < crashLimit
+	m.crashes++
+	m.mu.Unlock()
+	return booting && m.run() == nil && m.monitor.Do(context.Background(), "qmp_capabilities", nil, nil) == nil
+}
+
+// crashLimit is how often a machine is started anew whose emulator crashed.
+const crashLimit = 3
 
 // heard takes note of what QEMU says about the machine that p runs.
 func (m *Machine) heard(p *process, e qmp.Event) {

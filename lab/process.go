@@ -42,6 +42,14 @@ func launch(cmd *exec.Cmd) (*process, error) {
 	return p, nil
 }
 
+// crashed says whether the process, which is gone, ended in another way than by
+// itself in peace or by kill.
+func (p *process) crashed() bool {
+	status, ok := p.cmd.ProcessState.Sys().(syscall.WaitStatus)
+	killed := ok && status.Signaled() && status.Signal() == syscall.SIGKILL
+	return !p.cmd.ProcessState.Success() && !killed
+}
+
 // kill ends the process and all that it started, and waits until it is gone.
 func (p *process) kill() {
 	_ = syscall.Kill(-p.cmd.Process.Pid, syscall.SIGKILL) // it may be gone

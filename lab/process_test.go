@@ -35,6 +35,18 @@ func TestKillEndsTheWholeGroup(t *testing.T) {
 	}
 }
 
+func TestCrashed(t *testing.T) {
+	for script, want := range map[string]bool{"exit 0": false, "exit 1": true, "kill -ABRT $$": true, "kill -KILL $$": false} {
+		p, err := launch(exec.Command("sh", "-c", script))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if <-p.done; p.crashed() != want {
+			t.Errorf("%s: crashed is %v, want %v", script, !want, want)
+		}
+	}
+}
+
 const parentEnv = "BOOTSWAIN_LAB_TEST_PARENT"
 
 // TestParent is the process that TestChildrenDieWithTheirParent kills.
