@@ -174,15 +174,17 @@ func (a *Agent) releaseDataDirectory(ctx context.Context) error {
 	return mysql.Unbind(ctx, a.units, server)
 }
 
-// killDatabase ends a server whose disk is gone, and says so in lost.
-func (a *Agent) killDatabase(ctx context.Context, lost *situation.Situation) {
+// killDatabase ends a server whose disk is gone, and says so in lost. A person who
+// takes the volume down has stopped the server before the volume goes; then only a
+// stop that may wait for a dead disk is ended.
+func (a *Agent) killDatabase(ctx context.Context, lost *situation.Situation, down bool) {
 	ctx, cancel := context.WithTimeout(ctx, stopLimit)
 	defer cancel()
 	server, err := mysql.Detect(ctx, a.units)
 	if err != nil || server.Unit == "" {
 		return
 	}
-	if state, err := a.units.State(ctx, server.Unit); err != nil || !state.Running() {
+	if state, err := a.units.State(ctx, server.Unit); err != nil || !state.Running() || down && state.Active != "deactivating" {
 		return
 	}
 	if err := hold(); err != nil {

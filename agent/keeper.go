@@ -112,7 +112,7 @@ func (k *keeper) pass(ctx context.Context) {
 	if lost != nil && k.mysql != nil {
 		// Before the lock: someone's long work on another volume must not keep
 		// a database running on a disk that is gone.
-		k.killDatabase(ctx, lost)
+		k.killDatabase(ctx, lost, isDown(k.want.Name))
 	}
 	turn := k.volumeLock(k.want.Name)
 	release, err := turn.take(ctx, nil)

@@ -113,7 +113,7 @@ func (b *bench) refusal(m *lab.Machine, how ...string) (code int, line string, t
 	out, err := m.Run(b.ctx, "systemctl", how...)
 	must(b, err)
 	var starting, refused time.Duration
-	ctx, cancel := context.WithTimeout(b.ctx, time.Minute)
+	ctx, cancel := context.WithTimeout(b.ctx, 5*time.Minute)
 	defer cancel()
 	must(b, lab.WaitFor(ctx, "a refused start in the journal", func(ctx context.Context) error {
 		entries, err := m.Journal(ctx, "-b", "-u", s.name+".service", "--since", "-5min")
