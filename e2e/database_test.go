@@ -113,6 +113,8 @@ func (w *walk) table() {
 // missing is a machine whose volume is not there.
 func (w *walk) missing() {
 	must(w, w.m.Ready(w.ctx))
+	// The boot starts the server, too; a start by hand would only join that one.
+	w.sh(w.m, "timeout 600 sh -c 'until systemctl is-active multi-user.target; do sleep 1; done'")
 	w.waitSentence(w.m, "WAITING data: ")
 	w.everywhere(w.m, w.held(w.m, w.v.ID))
 	w.beneath = w.rootDatabase(w.m)
