@@ -115,6 +115,7 @@ func (k *keeper) pass(ctx context.Context) {
 		k.killDatabase(ctx, lost, isDown(k.want.Name))
 	}
 	turn := k.volumeLock(k.want.Name)
+	another := !modified(turn.path).Equal(k.turn) // has it, or had it
 	release, err := turn.take(ctx, nil)
 	if err != nil {
 		return
@@ -124,6 +125,9 @@ func (k *keeper) pass(ctx context.Context) {
 	if isDown(k.want.Name) {
 		k.lost = nil
 		k.settle(volume.State{}, downSituation(k.want.Name))
+		return
+	}
+	if lost != nil && another && k.whole(ctx) {
 		return
 	}
 	if lost != nil {
@@ -170,6 +174,21 @@ func (k *keeper) lookAgain(ctx context.Context) {
 	if state, err := volume.Observe(ctx, k.storage, k.view.want); err == nil && k.stillMounted() {
 		k.settle(state, nil)
 	}
+}
+
+// whole says whether a volume is up that seemed lost: what was seen of it may have
+// been somebody taking it down, who has brought it up again since.
+func (k *keeper) whole(ctx context.Context) bool {
+	state, err := volume.Observe(ctx, k.storage, k.view.want)
+	if err != nil || !k.stillMounted() || volume.Lost(ctx, k.storage, state) != nil {
+		return false
+	}
+	p, err := volume.Plan(k.view.want, state)
+	if err != nil || len(p) > 0 {
+		return false
+	}
+	k.settle(state, nil)
+	return true
 }
 
 // annotate shows what there is to be said of a volume that is up.
