@@ -127,10 +127,10 @@ func (k *keeper) pass(ctx context.Context) {
 		k.settle(volume.State{}, downSituation(k.want.Name))
 		return
 	}
-	if lost != nil && another && k.whole(ctx) {
-		return
-	}
 	if lost != nil {
+		if another && k.whole(ctx) {
+			return
+		}
 		k.takeApart(ctx, lost)
 	}
 	chosen, known, err := k.answer()
@@ -293,21 +293,19 @@ func (a *Agent) bringUp(ctx context.Context, chosen choice, mysql *spec.MySQL, p
 	}
 	state, err := volume.Converge(ctx, &host, want, progress)
 	if err == nil && mysql != nil {
-		var going *volume.Progress
+		var going volume.Progress
 		var began time.Time
-		step := func(what string) {
-			if going != nil {
-				going.Ended, going.Took = true, time.Since(began)
-				progress(*going)
-			}
-			began = time.Now()
-			going = &volume.Progress{Volume: want.Name, Step: what}
-			progress(*going)
+		begin := func(what string) {
+			began, going = time.Now(), volume.Progress{Volume: want.Name, Step: what}
+			progress(going)
 		}
-		step("put the database's directory on the volume")
-		err = a.bindDataDirectory(ctx, want, mysql.Upgrade, step)
-		going.Ended, going.Took = true, time.Since(began)
-		progress(*going)
+		end := func() {
+			going.Ended, going.Took = true, time.Since(began)
+			progress(going)
+		}
+		begin("put the database's directory on the volume")
+		err = a.bindDataDirectory(ctx, want, mysql.Upgrade, func(what string) { end(); begin(what) })
+		end()
 	}
 	return state, err
 }
