@@ -95,10 +95,10 @@ func (h Host) CheckSSHD(ctx context.Context, rootLogin bool) error {
 		}
 		return fmt.Errorf("cannot tell whether sshd takes passwords: %w", err)
 	}
-	settings := map[string]string{}
+	settings := map[string]string{} // OpenSSH writes their names in small letters before 10.6, then as in its manual
 	for line := range strings.Lines(string(out)) {
 		name, value, _ := strings.Cut(strings.TrimSpace(line), " ")
-		settings[name] = value
+		settings[strings.ToLower(name)] = value
 	}
 	var wrong []string
 	for _, name := range []string{"passwordauthentication", "kbdinteractiveauthentication"} {

@@ -88,7 +88,7 @@ func TestInstanceConnectKeepsWorking(t *testing.T) {
 		}
 		out, err := s.Run(t.Context(), run.Cmd{Name: "/usr/sbin/sshd", Args: []string{"-T"}})
 		for line := range strings.Lines(strings.ToLower(says)) {
-			if err != nil || !strings.Contains(string(out), line) {
+			if err != nil || !strings.Contains(strings.ToLower(string(out)), line) {
 				t.Errorf("%s: sshd -T says, without %q:\n%s%v", name, line, out, err)
 			}
 		}

@@ -57,6 +57,7 @@ func TestFitness(t *testing.T) {
 		"no raid0":     {"raid0", answers{"systemctl": enabled, "/usr/sbin/sshd": soundSSHD}, "no raid0.\n  next: boot a kernel that has them"},
 		"no AUTO":      {"AUTO -all", answers{"systemctl": enabled, "/usr/sbin/sshd": soundSSHD}, "FAILED mdadm: /etc/mdadm/mdadm.conf does not begin with AUTO -all"},
 		"passwords":    {"", answers{"systemctl": enabled, "/usr/sbin/sshd": strings.Replace(soundSSHD, "tion no", "tion yes", 1)}, "FAILED sshd: sshd -T says passwordauthentication yes"},
+		"OpenSSH 10.6": {"", answers{"systemctl": enabled, "/usr/sbin/sshd": "PasswordAuthentication no\nKbdInteractiveAuthentication no\nPermitRootLogin no\nAuthorizedKeysFile .ssh/authorized_keys /etc/bootswain/keys/%u\n"}, ""},
 		"disabled":     {"", answers{"systemctl": strings.Replace(enabled, "enabled", "disabled", 1), "/usr/sbin/sshd": soundSSHD}, "FAILED units: " + systemd.Enabled()[0] + " is disabled.\n  next: systemctl enable "},
 		"no systemctl": {"", answers{"/usr/sbin/sshd": soundSSHD}, "FAILED units: whether they are enabled is not known: systemctl is not installed"},
 	} {
