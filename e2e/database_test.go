@@ -22,12 +22,7 @@ import (
 // the same table of states of the volume that the database is on, each in one
 // boot. Then their power is cut under writes, and at last each gets the other's
 // volume.
-//
-// It takes a quarter of an hour, so "make soak" runs it (BOOTSWAIN_SOAK=1).
 func TestDatabase(t *testing.T) {
-	if os.Getenv("BOOTSWAIN_SOAK") == "" {
-		t.Skip("run by make soak (BOOTSWAIN_SOAK=1)")
-	}
 	b := open(t)
 	walks := make([]*walk, 2)
 	b.Run("table", func(t *testing.T) {
