@@ -90,15 +90,17 @@ func Get(ctx context.Context, addr, path string) (status int, body []byte, err e
 }
 
 // WaitFor tries again and again until attempt returns nil, or ctx ends; its
-// error then tells how the last attempt failed.
+// error then tells how the last attempt failed. Between two attempts it rests for
+// as long as the last one took: a guest that is asked without pause gets nowhere.
 func WaitFor(ctx context.Context, what string, attempt func(context.Context) error) error {
 	for {
+		began := time.Now()
 		err := attempt(ctx)
 		if err == nil {
 			return nil
 		}
 		select {
-		case <-time.After(200 * time.Millisecond):
+		case <-time.After(max(200*time.Millisecond, time.Since(began))):
 		case <-ctx.Done():
 			return fmt.Errorf("cannot wait for %s any longer (%w); last: %w", what, ctx.Err(), err)
 		}
