@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
@@ -19,7 +20,8 @@ type Volume struct {
 	State       string // "creating", "available", "in-use", "error"
 	Snapshot    string // that it was made from; "" means that nothing but zeros was on it at first
 	Size        int32  // GiB
-	MultiAttach bool   // several instances may have it at once
+	Created     time.Time
+	MultiAttach bool // several instances may have it at once
 	Tags        map[string]string
 	Attachments []Attachment
 }
@@ -64,7 +66,7 @@ func (c *EC2) volumes(ctx context.Context, filters ...types.Filter) (all []Volum
 func volumeOf(v types.Volume) Volume {
 	out := Volume{
 		ID: aws.ToString(v.VolumeId), Zone: aws.ToString(v.AvailabilityZone), State: string(v.State),
-		Snapshot: aws.ToString(v.SnapshotId), Size: aws.ToInt32(v.Size), MultiAttach: aws.ToBool(v.MultiAttachEnabled), Tags: tagsOf(v.Tags),
+		Snapshot: aws.ToString(v.SnapshotId), Size: aws.ToInt32(v.Size), Created: aws.ToTime(v.CreateTime), MultiAttach: aws.ToBool(v.MultiAttachEnabled), Tags: tagsOf(v.Tags),
 	}
 	for _, a := range v.Attachments {
 		if a.State != types.VolumeAttachmentStateDetached {

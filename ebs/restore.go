@@ -111,22 +111,16 @@ func (c *EC2) make(ctx context.Context, set string, made []Volume) error {
 // snapshots returns the members of a whole snapshot set in the order of their
 // roles.
 func (c *EC2) snapshots(ctx context.Context, set string) (all []snapshot, err error) {
-	in := &ec2.DescribeSnapshotsInput{OwnerIds: []string{"self"}, MaxResults: aws.Int32(pageSize), Filters: []types.Filter{filter("tag:"+TagSet, set)}}
-	for {
-		out, err := call(ctx, c, "DescribeSnapshots", c.api.DescribeSnapshots, in)
-		if err != nil {
-			return nil, err
+	found, err := c.describeSnapshots(ctx, filter("tag:"+TagSet, set))
+	if err != nil {
+		return nil, err
+	}
+	for _, s := range found {
+		if s.State == types.SnapshotStatePending {
+			return nil, waiting("nothing; asked again by itself", "snapshot %s of %s is being taken, %s", aws.ToString(s.SnapshotId), set, aws.ToString(s.Progress))
 		}
-		for _, s := range out.Snapshots {
-			if s.State == types.SnapshotStatePending {
-				return nil, waiting("nothing; asked again by itself", "snapshot %s of %s is being taken, %s", aws.ToString(s.SnapshotId), set, aws.ToString(s.Progress))
-			}
-			tags := tagsOf(s.Tags)
-			all = append(all, snapshot{aws.ToString(s.SnapshotId), place(tags[TagRole]), place(tags[TagCount])})
-		}
-		if in.NextToken = out.NextToken; aws.ToString(in.NextToken) == "" {
-			break
-		}
+		tags := tagsOf(s.Tags)
+		all = append(all, snapshot{aws.ToString(s.SnapshotId), place(tags[TagRole]), place(tags[TagCount])})
 	}
 	if len(all) == 0 {
 		return nil, waiting("correct ebs.restore; asked again by itself", "no snapshot carries the tag %s=%s", TagSet, set)

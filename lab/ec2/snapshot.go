@@ -3,6 +3,7 @@ package ec2
 import (
 	"maps"
 	"slices"
+	"time"
 )
 
 // Snapshot is a copy of a volume.
@@ -11,6 +12,16 @@ type Snapshot struct {
 	Volume string // that it was taken of
 	Size   int    // GiB
 	Tags   map[string]string
+
+	Started time.Time // the moment whose state it has
+	Pending bool      // it is still being taken
+}
+
+func (p *Snapshot) status() string {
+	if p.Pending {
+		return "pending"
+	}
+	return "completed"
 }
 
 // AddSnapshot lets the API know of a snapshot.
@@ -38,7 +49,7 @@ func (s *Server) describeSnapshots(q query) (any, error) {
 			case "volume-id":
 				return []string{p.Volume}, true
 			case "status":
-				return []string{"completed"}, true
+				return []string{p.status()}, true
 			}
 			return nil, false
 		})

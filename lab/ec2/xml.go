@@ -88,11 +88,12 @@ func (v *Volume) item() volumeItem {
 }
 
 type snapshotItem struct {
-	ID     string    `xml:"snapshotId"`
-	Volume string    `xml:"volumeId"`
-	Status string    `xml:"status"`
-	Size   int       `xml:"volumeSize"`
-	Tags   []tagItem `xml:"tagSet>item"`
+	ID      string    `xml:"snapshotId"`
+	Volume  string    `xml:"volumeId"`
+	Status  string    `xml:"status"`
+	Started string    `xml:"startTime"`
+	Size    int       `xml:"volumeSize"`
+	Tags    []tagItem `xml:"tagSet>item"`
 }
 
 type snapshotsAnswer struct {
@@ -102,7 +103,7 @@ type snapshotsAnswer struct {
 }
 
 func (p *Snapshot) item() snapshotItem {
-	return snapshotItem{ID: p.ID, Volume: p.Volume, Status: "completed", Size: p.Size, Tags: tagItems(p.Tags)}
+	return snapshotItem{ID: p.ID, Volume: p.Volume, Status: p.status(), Started: stamp(p.Started), Size: p.Size, Tags: tagItems(p.Tags)}
 }
 
 type instanceItem struct {
