@@ -18,6 +18,7 @@ func FuzzParse(f *testing.F) {
 		"version: 1\nvolumes:\n  a: {ebs: {tags: {set: orders}, count: 2}, mount: /a}\n  b: {ebs: {restore: x}, mount: /b}\n",
 		string(keyed("{" + kmsStanza + ", recovery: none, fallback: [{sealed: " + sealed64 + ", sealed_to: [a]}, {ssm: {parameter: /a}}, {secretsmanager: {secret: a}}, {command: [/a, b]}, {unlock: true}]}")),
 		"version: 1\nusers_from: {address: ssm:/a/b, every: 1m, max_stale: 1d, when_stale: lock, break_glass: '" + key1 + "', end_sessions: true}\n",
+		"version: 1\nhealth: {limits: {space: {warn: 90%, fail: never}, disk: {fail: 1m}}, rpo: {a: {backup: 1d}}}\n",
 		"version: 1\nenv: {DB_PASSWORD: hunter2}\nexport TOKEN='x' --password=y\n", "a: &a [*a]\nusers: *a\n", "a: &a {<<: *a}\n", "? {}\n: {}\n", "version: !!int 1\nusers: !x []\n", "---\n...\n---\n", "version: 1\nusers:\n\t- x\n", "\xff\xfe", "volumes: {a: {wipe: [{}], mount: /, overdue_after: 1w1d}}",
 	} {
 		f.Add([]byte(doc))
@@ -45,6 +46,11 @@ func FuzzParse(f *testing.F) {
 		}
 		if s.Volumes != nil || s.MySQL != nil {
 			t.Error("volumes are returned with faults")
+		}
+		for _, l := range s.Health.Limits {
+			if !(l.Warn > 0 && l.Fail > 0) {
+				t.Errorf("limit %+v", l)
+			}
 		}
 		for _, u := range s.Users {
 			for _, fault := range faults.Faults {

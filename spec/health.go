@@ -20,6 +20,17 @@ type Health struct {
 	Services     []string      // units that have to run, "nginx.service"
 	Certificates []string      // files of certificates whose end is watched
 	Checks       []HealthCheck // in document order
+	Limits       []Limit       // those that differ from the default ones
+	RPO          []RPO         // in document order
+}
+
+// RPO is how much of a volume's latest data may be lost (recovery point
+// objective): how old its last good copy may be. One of the two is given at
+// least.
+type RPO struct {
+	Volume   string
+	Snapshot time.Duration // 0: none is asked for
+	Backup   time.Duration
 }
 
 // HealthCheck asks an application how it is. Exactly one of HTTP, TCP, Command
@@ -53,7 +64,7 @@ var (
 	plainPath = regexp.MustCompile(`^/[^\r\n\x00]*$`)
 )
 
-func (r *reader) health(n *yaml.Node, path string) Health {
+func (r *reader) health(n *yaml.Node, path string, volumes *yaml.Node) Health {
 	var h Health
 	r.mapping(n, path, fields{
 		"listen": func(n *yaml.Node, path string) {
@@ -90,8 +101,28 @@ func (r *reader) health(n *yaml.Node, path string) Health {
 				h.Checks = append(h.Checks, r.healthCheck(name, pair.value, where))
 			}
 		},
+		"limits": func(n *yaml.Node, path string) { h.Limits = r.limits(n, path) },
+		"rpo": func(n *yaml.Node, path string) {
+			for name, pair := range r.pairs(n, path) {
+				where := step(path, name)
+				r.lasting(pair.key, where, name, volumes)
+				h.RPO = append(h.RPO, r.rpo(name, pair.value, where))
+			}
+		},
 	})
 	return h
+}
+
+func (r *reader) rpo(volume string, n *yaml.Node, path string) RPO {
+	p := RPO{Volume: volume}
+	r.mapping(n, path, fields{
+		"snapshot": func(n *yaml.Node, path string) { p.Snapshot, _ = r.duration(n, path) },
+		"backup":   func(n *yaml.Node, path string) { p.Backup, _ = r.duration(n, path) },
+	})
+	if n.Kind == yaml.MappingNode && len(n.Content) == 0 {
+		r.fault(n, path, "as in snapshot: 6h, backup: 1d", "says not how old which copy may be")
+	}
+	return p
 }
 
 // sound reads a list of texts that match a rule.

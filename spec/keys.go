@@ -53,6 +53,7 @@ var (
 	sshKeyLine   = schema{"type": "string", "pattern": `(` + strings.ReplaceAll(strings.Join(sshKeyTypes, "|"), ".", `\.`) + `)[ \t]+\S`}
 	yes          = schema{"type": "boolean"}
 	durationText = schema{"type": "string", "minLength": 2, "pattern": `^(\d{1,4}w)?(\d{1,4}d)?((\d+\.?\d*|\.\d+)(ns|us|µs|μs|ms|s|m|h))*$`}
+	threshold    = either(schema{"type": "number", "exclusiveMinimum": 0}, schema{"type": "string", "pattern": `^never$|` + percentage.String()}, durationText)
 	systemDirs   = `^(` + strings.Join(systemTrees, "|") + `|` + mysqlDir + `)(/|$)|^(` + strings.Join(systemPaths, "|") + `)$|/\.{0,2}(/|$)`
 )
 
@@ -99,6 +100,20 @@ var healthKeys = []Key{
 	{Name: "certificates", Type: "list of files", Meaning: "Certificates, in PEM, whose end is watched", Example: "[/etc/ssl/app.pem]", schema: list(matching(plainPath))},
 	{Name: "checks", Type: "mapping of names to checks", Meaning: "How applications are asked how they are: exactly one of `http`, `tcp`, `command` and `file`", Example: "{app: {http: 'http://127.0.0.1:8080/health'}}", each: named, keys: checkKeys,
 		rule: exactlyOne(checkKinds...).with(schema{"dependentRequired": schema{"file": []string{"max_age"}, "max_age": []string{"file"}}}), schema: schema{"propertyNames": schema{"pattern": volumeName.String()}}},
+	{Name: "limits", Type: "mapping of checks to limits", Meaning: "From where on a measurement warns or fails, where that is to be another than [the default](health.md#checks). A check is named by what stands before the `:PATH` or `:NAME`", Example: "{space: {warn: 90, fail: 98}, pressure:io: {warn: never}}", each: named, keys: limitKeys,
+		rule: schema{"minProperties": 1}, schema: schema{"propertyNames": schema{"enum": limitNames()}}},
+	{Name: "rpo", Type: "mapping of volumes to ages", Meaning: "How old the last good copy of a volume may be (recovery point objective); health fails where it is older. [Health](health.md#snapshots-and-backups) tells how that is known", Example: "{data: {snapshot: 6h, backup: 1d}}", each: named, keys: rpoKeys,
+		rule: schema{"minProperties": 1}},
+}
+
+var limitKeys = []Key{
+	{Name: "warn", Type: "number, duration or `never`", Meaning: "From where on it warns; in the unit of the default, which `%` may follow, and as a duration where that is a time", Default: "as it is", Example: "90%", schema: threshold},
+	{Name: "fail", Type: "number, duration or `never`", Meaning: "From where on it fails; beyond `warn`", Default: "as it is", Example: "never", schema: threshold},
+}
+
+var rpoKeys = []Key{
+	{Name: "snapshot", Type: "duration", Meaning: "Of EBS snapshots of all its devices", Example: "6h", schema: durationText},
+	{Name: "backup", Type: "duration", Meaning: "Of backups elsewhere", Example: "1d", schema: durationText},
 }
 
 var checkKeys = []Key{

@@ -86,7 +86,7 @@ func (r *reader) root(doc []byte) *yaml.Node {
 func (r *reader) spec(n *yaml.Node) *Spec {
 	s := &Spec{}
 	var volumes *yaml.Node
-	var mysql func()
+	var mysql, health func()
 	r.mapping(n, "", fields{
 		"version": func(n *yaml.Node, path string) { s.Version = r.version(n, path) },
 		"users":   func(n *yaml.Node, path string) { s.Users = r.users(n, path) },
@@ -94,15 +94,19 @@ func (r *reader) spec(n *yaml.Node) *Spec {
 		"mysql": func(n *yaml.Node, path string) {
 			mysql = func() { s.MySQL = r.mysql(n, path, volumes) } // volumes may stand below it
 		},
-		"health":     func(n *yaml.Node, path string) { s.Health = r.health(n, path) },
+		"health": func(n *yaml.Node, path string) {
+			health = func() { s.Health = r.health(n, path, volumes) }
+		},
 		"imds":       func(n *yaml.Node, path string) { s.IMDS = r.imds(n, path) },
 		"env":        func(n *yaml.Node, path string) { s.Env = r.env(n, path) },
 		"role":       func(n *yaml.Node, path string) { s.Role = r.role(n, path) },
 		"include":    func(n *yaml.Node, path string) { s.Include = r.include(n, path) },
 		"users_from": func(n *yaml.Node, path string) { s.UsersFrom = r.usersFrom(n, path) },
 	})
-	if mysql != nil {
-		mysql()
+	for _, later := range []func(){mysql, health} {
+		if later != nil {
+			later()
+		}
 	}
 	r.required(n, "", "version", "version: 1")
 	return s
@@ -129,22 +133,28 @@ func (r *reader) mysql(n *yaml.Node, path string, volumes *yaml.Node) *MySQL {
 				return
 			}
 			m.Volume = name
-			if !hasKey(volumes, name) {
-				hint := nearest(name, keysOf(volumes))
-				if hint != "" {
-					hint += "?"
-				}
-				r.fault(n, path, hint, "names %s, which is not under volumes", show(name))
-			}
-			if hasKey(valueOf(volumes, name), "instance_store") {
-				r.fault(n, path, "name a volume on EBS", "names %s, which is lost with each boot", show(name))
-			}
+			r.lasting(n, path, name, volumes)
 		},
 		"upgrade":  func(n *yaml.Node, path string) { m.Upgrade, _ = r.boolean(n, path) },
 		"isolated": func(n *yaml.Node, path string) { m.Isolated, _ = r.boolean(n, path) },
 	})
 	r.required(n, path, "volume", "the name of one of volumes")
 	return m
+}
+
+// lasting notes where n names a volume that is not there, or is lost with each
+// boot.
+func (r *reader) lasting(n *yaml.Node, path, name string, volumes *yaml.Node) {
+	if !hasKey(volumes, name) {
+		hint := nearest(name, keysOf(volumes))
+		if hint != "" {
+			hint += "?"
+		}
+		r.fault(n, path, hint, "names %s, which is not under volumes", show(name))
+	}
+	if hasKey(valueOf(volumes, name), "instance_store") {
+		r.fault(n, path, "name a volume on EBS", "names %s, which is lost with each boot", show(name))
+	}
 }
 
 // unsupported is a reader of a key that the design knows and this version

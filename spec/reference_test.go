@@ -92,7 +92,7 @@ func TestExamples(t *testing.T) {
 
 var (
 	indexes = regexp.MustCompile(`\[\d+\]|^users\.\w+`)
-	chosen  = regexp.MustCompile(`^(volumes|health\.checks)\.\w+`)
+	chosen  = regexp.MustCompile(`^(volumes|health\.(?:checks|limits|rpo))\.[\w:-]+`)
 )
 
 // TestKeysAreTheParsers compares the keys of the reference with those that the
