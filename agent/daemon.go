@@ -114,7 +114,7 @@ func (d *daemon) loop(ctx context.Context, events <-chan ebs.Event) error {
 		}
 		d.startDatabase(ctx)
 		d.markStorage(ctx)
-		d.vitals.Follow(ctx, d.looks())
+		d.vitals.Follow(ctx, d.looks(), d.limits())
 		if err := d.board.publish(d.withLatency(d.withVitals(d.report()))); err != nil {
 			d.say("daemon: %v", err)
 		}

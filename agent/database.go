@@ -11,6 +11,7 @@ import (
 
 	"bootswain/filesystem"
 	"bootswain/health"
+	"bootswain/health/vitals"
 	"bootswain/internal/situation"
 	"bootswain/mysql"
 	"bootswain/spec"
@@ -34,6 +35,7 @@ type databaseView struct {
 	held     bool
 	heldBy   *situation.Situation // what the gate would say, though the volume is up
 	isolated bool                 // the launch data ask for it
+	limits   vitals.Limits        // that the launch data ask for
 	at       time.Time            // when it was looked at; zero: not yet
 	version  string               // as the server says; "" if it did not answer
 	status   *health.DB           // nil: it did not say

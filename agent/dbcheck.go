@@ -11,14 +11,6 @@ import (
 	"bootswain/mysql"
 )
 
-// The thresholds of the database's checks; docs/mysql.md lists them.
-const (
-	connectionsWarn, connectionsFail = 80, 95 // % of max_connections
-	checkpointWarn                   = 90     // % of the age at which writers wait
-	historyWarn                      = 1_000_000
-	lagWarn, lagFail                 = time.Minute, 10 * time.Minute
-)
-
 // remarks are what people must know of a server that answers.
 func (v databaseView) remarks() string {
 	switch {
@@ -63,6 +55,17 @@ func (v databaseView) check(name string, now time.Time, word situation.Word, tex
 	return health.CheckOf(name, &situation.Situation{Word: word, Subject: v.server.Name(), Text: text, Next: next}, now)
 }
 
+// word is what a measurement comes to.
+func (v databaseView) word(check string, value float64) situation.Word {
+	switch v.limits.Status(check, value) {
+	case health.Fail:
+		return situation.Failed
+	case health.Warn:
+		return situation.Degraded
+	}
+	return situation.Ready
+}
+
 // unreadCheck says why only the version is known.
 func (v databaseView) unreadCheck(now time.Time) health.Check {
 	word, text, next := situation.Degraded, fmt.Sprintf("answers, but did not say how it is within %s.", probeLimit), "SHOW FULL PROCESSLIST in it"
@@ -85,12 +88,12 @@ func (v databaseView) unreadCheck(now time.Time) health.Check {
 
 func (v databaseView) connections(now time.Time) health.Check {
 	used, most := v.status.Connections, max(v.status.MaxConnections, 1)
-	word, next := situation.Ready, ""
-	switch percent := 100 * used / most; {
-	case percent >= connectionsFail:
-		word, next = situation.Failed, "end sessions, or raise max_connections"
-	case percent >= connectionsWarn:
-		word, next = situation.Degraded, "see who holds them: SHOW FULL PROCESSLIST"
+	word, next := v.word("mysql:connections", 100*float64(used)/float64(most)), ""
+	switch word {
+	case situation.Failed:
+		next = "end sessions, or raise max_connections"
+	case situation.Degraded:
+		next = "see who holds them: SHOW FULL PROCESSLIST"
 	}
 	c := v.check("mysql:connections", now, word, fmt.Sprintf("%d of %d connections.", used, most), next)
 	value := float64(used)
@@ -121,9 +124,9 @@ func (v databaseView) isolation(now time.Time) health.Check {
 
 // purge is the length of InnoDB's history list.
 func (v databaseView) purge(now time.Time) health.Check {
-	word, next := situation.Ready, ""
-	if v.status.History > historyWarn {
-		word, next = situation.Degraded, "end the oldest transaction: SELECT * FROM information_schema.INNODB_TRX ORDER BY trx_started"
+	word, next := v.word("mysql:history", float64(v.status.History)), ""
+	if word != situation.Ready {
+		next = "end the oldest transaction: SELECT * FROM information_schema.INNODB_TRX ORDER BY trx_started"
 	}
 	c := v.check("mysql:history", now, word, fmt.Sprintf("%d transactions wait for the purge.", v.status.History), next)
 	value := float64(v.status.History)
@@ -133,9 +136,9 @@ func (v databaseView) purge(now time.Time) health.Check {
 
 func (v databaseView) checkpoint(now time.Time) health.Check {
 	age, most := v.status.CheckpointAge, v.status.CheckpointMax
-	word, next := situation.Ready, ""
-	if most > 0 && 100*age/most >= checkpointWarn {
-		word, next = situation.Degraded, "a larger redo log, or faster volumes: writers wait for the checkpoint"
+	word, next := v.word("mysql:checkpoint", 100*float64(age)/float64(max(most, 1))), ""
+	if word != situation.Ready {
+		next = "a larger redo log, or faster volumes: writers wait for the checkpoint"
 	}
 	c := v.check("mysql:checkpoint", now, word, fmt.Sprintf("%d MiB of redo since the checkpoint, of %d.", age>>20, most>>20), next)
 	value := float64(age)
@@ -184,10 +187,13 @@ func (v databaseView) channel(c health.Channel, now time.Time) health.Check {
 		return say(situation.Degraded, ", not connected"+why+".", "nothing if the source is being restarted; else look there")
 	case c.Lag == nil:
 		return say(situation.Degraded, "; how far behind is not known.", "SHOW REPLICA STATUS in it")
-	case *c.Lag >= lagFail:
-		return say(situation.Failed, fmt.Sprintf(", %s behind.", *c.Lag), "find what holds the applier: SHOW FULL PROCESSLIST")
-	case *c.Lag >= lagWarn:
-		return say(situation.Degraded, fmt.Sprintf(", %s behind.", *c.Lag), "nothing if it catches up")
 	}
-	return say(situation.Ready, fmt.Sprintf(", %s behind.", *c.Lag), "")
+	word, next := v.word("mysql:replication", c.Lag.Seconds()), ""
+	switch word {
+	case situation.Failed:
+		next = "find what holds the applier: SHOW FULL PROCESSLIST"
+	case situation.Degraded:
+		next = "nothing if it catches up"
+	}
+	return say(word, fmt.Sprintf(", %s behind.", *c.Lag), next)
 }

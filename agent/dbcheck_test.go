@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -97,7 +98,7 @@ func TestDatabaseBusy(t *testing.T) {
 		"stops":      {databaseView{server: server, state: systemd.State{Active: "deactivating", Text: "Waiting to flush 11859 pages"}}, "WAITING mariadb: stops; 11859 pages to write.", health.Fail},
 		"stops, too": {databaseView{server: server, version: "9.7", state: systemd.State{Active: "deactivating"}}, "WAITING mariadb: stops.", health.Fail},
 	} {
-		d := &daemon{asked: true, order: []string{"data"}, views: map[string]view{"data": upView()}, database: c.view}
+		d := &daemon{asked: true, orders: orders{spec: &spec.Spec{}}, order: []string{"data"}, views: map[string]view{"data": upView()}, database: c.view}
 		v := d.views["data"]
 		v.mysql = &spec.MySQL{}
 		d.views["data"] = v
@@ -136,11 +137,15 @@ func TestDatabaseDocumented(t *testing.T) {
 	if err != nil || !strings.Contains(string(dropIn), "\nTimeoutStopSec=5min\n") {
 		t.Errorf("the time for a stop is another (%v)", err)
 	}
+	limit := func(check string) spec.Limit {
+		return spec.Limits[slices.IndexFunc(spec.Limits, func(l spec.Limit) bool { return l.Check == check })]
+	}
+	connections, lag := limit("mysql:connections"), limit("mysql:replication")
 	for _, want := range []string{
-		fmt.Sprintf("| %d %% of `max_connections` | %d %% |", connectionsWarn, connectionsFail),
-		fmt.Sprintf("| %d transactions wait for the purge |", historyWarn),
-		fmt.Sprintf("is %d %% of what makes writers wait", checkpointWarn),
-		fmt.Sprintf("it is %s behind, or", lagWarn), fmt.Sprintf("it is %s behind |", lagFail),
+		fmt.Sprintf("| %g %% of `max_connections` | %g %% |", connections.Warn, connections.Fail),
+		fmt.Sprintf("| %.0f transactions wait for the purge |", limit("mysql:history").Warn),
+		fmt.Sprintf("is %g %% of what makes writers wait", limit("mysql:checkpoint").Warn),
+		fmt.Sprintf("it is %s behind, or", time.Duration(lag.Warn)*time.Second), fmt.Sprintf("it is %s behind |", time.Duration(lag.Fail)*time.Second),
 		"    " + mysql.AccountSQL(true) + "\n", "    " + mysql.AccountSQL(false) + "\n",
 		mysql.IsolationHome + "/my.cnf",
 	} {

@@ -25,6 +25,7 @@ volumes:
       fallback: [{secretsmanager: {secret: orders/key}}, {ssm: {parameter: "/orders/key:3"}}, {unlock: true}]
   old_copy: {ebs: {restore: orders-db/1}, mount: /srv/old}
   named: {ebs: {devices: [/dev/sdf]}, mount: /srv/named}
+health: {rpo: {named: {snapshot: 6h}}}
 `
 
 func policyOf(t *testing.T, doc string) policy {
@@ -102,6 +103,7 @@ func TestPolicyIsSmallest(t *testing.T) {
 		"users_from: ssm:/users\n":                                     {"Users"},
 		"{secretsmanager: {secret: orders/key}}, ":                     {"KeyData2"},
 		", {ssm: {parameter: \"/orders/key:3\"}}":                      {"KeyData3"},
+		"health: {rpo: {named: {snapshot: 6h}}}\n":                     {"Copies"},
 		"  old_copy: {ebs: {restore: orders-db/1}, mount: /srv/old}\n": {"AttachOldCopy", "MakeFromOldCopy", "MakeOldCopy", "SnapshotsOldCopy", "TagNewOldCopy", "TagOldCopy"},
 	} {
 		if !strings.Contains(everything, demand) {

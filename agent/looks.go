@@ -46,7 +46,15 @@ func (d *daemon) looks() []vitals.Look {
 	for _, c := range d.orders.spec.Health.Checks {
 		looks = append(looks, d.application(c))
 	}
-	return looks
+	return append(looks, d.copies()...)
+}
+
+// limits are those that the launch data asks for.
+func (d *daemon) limits() vitals.Limits {
+	if !d.asked {
+		return nil
+	}
+	return d.orders.spec.Health.Limits
 }
 
 // places are the file systems whose room is watched: the machine's own, and that

@@ -87,6 +87,7 @@ func TestLooks(t *testing.T) {
 	d := &daemon{Agent: &Agent{}, order: []string{"data"}, views: map[string]view{"data": upView()}}
 	d.orders.spec = &spec.Spec{Health: spec.Health{
 		Services: []string{"nginx.service"}, Certificates: []string{"/x.pem"}, Checks: []spec.HealthCheck{{Name: "app", TCP: "a:1"}},
+		RPO: []spec.RPO{{Volume: "data", Backup: time.Hour, Snapshot: time.Hour}, {Volume: "down", Backup: time.Hour}},
 	}}
 	looks := func() string {
 		var names []string
@@ -96,7 +97,7 @@ func TestLooks(t *testing.T) {
 		return strings.Join(names, " ")
 	}
 	d.asked = true
-	if got, want := looks(), "space:/ space:/srv/data units notices service:nginx.service certificate:/x.pem app:app"; got != want {
+	if got, want := looks(), "space:/ space:/srv/data units notices service:nginx.service certificate:/x.pem app:app backup:data snapshot:data"; got != want {
 		t.Errorf("looks at %s, want %s", got, want)
 	}
 	d = &daemon{Agent: &Agent{}}

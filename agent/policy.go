@@ -86,6 +86,9 @@ func (s Scope) policy(asked *spec.Spec, keys map[string]string) policy {
 		tagging["ForAllValues:StringEquals"] = map[string]any{"aws:TagKeys": []string{ebs.TagSet, ebs.TagRole, ebs.TagCount}}
 		allow("Tag"+name, []string{"ec2:CreateTags"}, volumes, tagging)
 	}
+	if slices.ContainsFunc(asked.Health.RPO, func(p spec.RPO) bool { return p.Snapshot > 0 }) {
+		allow("Copies", []string{"ec2:DescribeSnapshots", "ec2:DescribeVolumes"}, []string{"*"}, nil)
+	}
 	if describe {
 		// The instance's side of attaching: a condition on its own ARN needs the
 		// instance to be known, and the volumes' side says which ones.

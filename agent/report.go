@@ -107,7 +107,7 @@ func (d *daemon) since(name string) time.Duration { return time.Since(d.askedAt[
 // databaseOf is the database as the volume's stanza asks for it.
 func (d *daemon) databaseOf(v view) databaseView {
 	db := d.database
-	db.isolated = v.mysql != nil && v.mysql.Isolated
+	db.isolated, db.limits = v.mysql != nil && v.mysql.Isolated, d.limits()
 	return db
 }
 

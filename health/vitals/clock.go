@@ -49,10 +49,10 @@ func (c *clock) look(now time.Time) Seen {
 	if alone {
 		wrong = 0 // not known at all
 	}
-	check := judge("clock", "", wrong.Seconds(), fmt.Sprintf("wrong by %s at most.", wrong.Round(time.Microsecond)), now)
+	check := Measured("clock", "", wrong.Seconds(), fmt.Sprintf("wrong by %s at most.", wrong.Round(time.Microsecond)), now)
 	warn := func(text string) {
 		check.Status = health.Warn
-		check.Sentence = health.Sentence{Word: situation.Degraded, Subject: "clock", Text: text, Next: limitOf("clock").Next}
+		check.Sentence = health.Sentence{Word: situation.Degraded, Subject: "clock", Text: text, Next: measured["clock"].next}
 	}
 	switch {
 	case c.jumped != 0 && now.Sub(c.at) < jumpTold:

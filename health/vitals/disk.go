@@ -86,7 +86,7 @@ func (d *disks) check(stat blockdevice.Diskstats, now time.Time) health.Check {
 	if stuck > 0 {
 		text = fmt.Sprintf("%s has %d requests under way and ended none for %s.", stat.DeviceName, stat.IOsInProgress, stuck.Round(time.Second))
 	}
-	return judge("disk", k.id, stuck.Seconds(), text, now)
+	return Measured("disk", k.id, stuck.Seconds(), text, now)
 }
 
 // identity is the EBS volume's id, which its serial number is, or the kernel's

@@ -60,7 +60,7 @@ func (k *kernel) processors(fs procfs.FS, now time.Time, s *Seen) {
 		busy = 100 * (total - t.Idle - t.Iowait - k.work[0].busy) / passed
 	}
 	if settled {
-		s.Checks = append(s.Checks, judge("processor", "", busy, fmt.Sprintf("%.0f%% busy over 5m.", busy), now))
+		s.Checks = append(s.Checks, Measured("processor", "", busy, fmt.Sprintf("%.0f%% busy over 5m.", busy), now))
 	}
 	s.add("bootswain_cpu_seconds_total", health.Counter, "Time of all processors, by what they did.", "mode",
 		labelled{"user", t.User}, labelled{"nice", t.Nice}, labelled{"system", t.System}, labelled{"idle", t.Idle},
@@ -71,7 +71,7 @@ func (k *kernel) processors(fs procfs.FS, now time.Time, s *Seen) {
 		return
 	}
 	each := load.Load15 / float64(max(len(stat.CPU), 1))
-	s.Checks = append(s.Checks, judge("load", "", each, fmt.Sprintf("%.2f tasks for each of %d processors over 15m.", each, len(stat.CPU)), now))
+	s.Checks = append(s.Checks, Measured("load", "", each, fmt.Sprintf("%.2f tasks for each of %d processors over 15m.", each, len(stat.CPU)), now))
 	s.add("bootswain_load", health.Gauge, "Tasks that run or wait, averaged over so many minutes.", "minutes",
 		labelled{"1", load.Load1}, labelled{"5", load.Load5}, labelled{"15", load.Load15})
 }
@@ -82,14 +82,14 @@ func memory(fs procfs.FS, now time.Time, s *Seen) {
 		return
 	}
 	total, available := float64(*m.MemTotalBytes), float64(*m.MemAvailableBytes)
-	s.Checks = append(s.Checks, judge("memory", "", 100*available/total, fmt.Sprintf("%s of %s available.", size(available), size(total)), now))
+	s.Checks = append(s.Checks, Measured("memory", "", 100*available/total, fmt.Sprintf("%s of %s available.", size(available), size(total)), now))
 	s.add("bootswain_memory_total_bytes", health.Gauge, "Memory of the machine.", "", labelled{value: total})
 	s.add("bootswain_memory_available_bytes", health.Gauge, "Memory that programs can still have.", "", labelled{value: available})
 	if m.SwapTotalBytes == nil || m.SwapFreeBytes == nil || *m.SwapTotalBytes == 0 {
 		return
 	}
 	swap, free := float64(*m.SwapTotalBytes), float64(*m.SwapFreeBytes)
-	s.Checks = append(s.Checks, judge("swap", "", 100*(swap-free)/swap, fmt.Sprintf("%s of %s taken.", size(swap-free), size(swap)), now))
+	s.Checks = append(s.Checks, Measured("swap", "", 100*(swap-free)/swap, fmt.Sprintf("%s of %s taken.", size(swap-free), size(swap)), now))
 	s.add("bootswain_swap_total_bytes", health.Gauge, "Swap of the machine.", "", labelled{value: swap})
 	s.add("bootswain_swap_free_bytes", health.Gauge, "Swap that is not taken.", "", labelled{value: free})
 }
@@ -105,7 +105,7 @@ func pressures(fs procfs.FS, now time.Time, s *Seen) {
 		if resource == "cpu" || line == nil {
 			line, who = p.Some, "some task"
 		}
-		s.Checks = append(s.Checks, judge("pressure:"+resource, "", line.Avg300, fmt.Sprintf("%s waited for it in %.0f%% of 5m.", who, line.Avg300), now))
+		s.Checks = append(s.Checks, Measured("pressure:"+resource, "", line.Avg300, fmt.Sprintf("%s waited for it in %.0f%% of 5m.", who, line.Avg300), now))
 		values := []labelled{{"some", float64(p.Some.Total) / 1e6}}
 		if p.Full != nil {
 			values = append(values, labelled{"full", float64(p.Full.Total) / 1e6})

@@ -71,14 +71,14 @@ func (p *space) look(now time.Time) Seen {
 		return s
 	}
 	share := 100 * used / (used + free)
-	s.Checks = append(s.Checks, judge("space", path, share, fmt.Sprintf("%.0f%% taken, %s free.", share, size(free)), now))
+	s.Checks = append(s.Checks, Measured("space", path, share, fmt.Sprintf("%.0f%% taken, %s free.", share, size(free)), now))
 	if st.Files > 0 {
 		inodes := 100 * float64(st.Files-st.Ffree) / float64(st.Files)
-		s.Checks = append(s.Checks, judge("inodes", path, inodes, fmt.Sprintf("%.0f%% of its files taken.", inodes), now))
+		s.Checks = append(s.Checks, Measured("inodes", path, inodes, fmt.Sprintf("%.0f%% of its files taken.", inodes), now))
 	}
 	p.remember(now, used)
 	if left, known := p.left(free); known {
-		s.Checks = append(s.Checks, judge("full-in", path, left.Hours(), "full in "+about(left)+" if it goes on as in the last hours.", now))
+		s.Checks = append(s.Checks, Measured("full-in", path, left.Hours(), "full in "+about(left)+" if it goes on as in the last hours.", now))
 	}
 	s.add("bootswain_filesystem_free_bytes", health.Gauge, "Room that is left for programs.", "path", labelled{path, free})
 	s.add("bootswain_filesystem_used_bytes", health.Gauge, "Room that is taken.", "path", labelled{path, used})

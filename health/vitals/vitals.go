@@ -6,8 +6,8 @@
 // which is a failure to everyone who reads it (health.Check.MaxAge). It never
 // writes and needs no privilege. Nothing here opens a device or a file on a
 // volume; the one call that a dead disk can keep for ever, statfs, is made for
-// each place by a goroutine of its own. Values are in the units that Limits
-// names: percent, seconds, hours; those of Families are Prometheus's.
+// each place by a goroutine of its own. Values are in the units of spec.Limits:
+// percent, seconds, hours; those of Families are Prometheus's.
 package vitals
 
 import (
@@ -67,6 +67,7 @@ type Watcher struct {
 
 	mu     sync.Mutex
 	probes []*probe
+	limits Limits
 }
 
 // probe is a look, and what it found last.
@@ -100,10 +101,11 @@ func whole(h Host) []Look {
 }
 
 // Follow makes these the looks that are done beside those at the machine itself;
-// others end.
-func (w *Watcher) Follow(ctx context.Context, looks []Look) {
+// others end. From now on all that is measured is judged by limits.
+func (w *Watcher) Follow(ctx context.Context, looks []Look, limits Limits) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	w.limits = limits
 	var kept []*probe
 	for _, p := range w.probes {
 		if p.always || slices.ContainsFunc(looks, func(l Look) bool { return l.Key == p.Key }) {
@@ -176,6 +178,7 @@ func (w *Watcher) Seen() Seen {
 			}
 		}
 	}
+	w.limits.Judge(all.Checks)
 	return all
 }
 

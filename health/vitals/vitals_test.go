@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -16,6 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"bootswain/health"
+	"bootswain/spec"
 )
 
 var noon = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
@@ -68,6 +70,7 @@ func (m *model) pressure(resource string, percent float64) {
 
 // said returns a check as "status text", or "" if there is none.
 func said(s Seen, name string) string {
+	Limits(nil).Judge(s.Checks)
 	for _, c := range s.Checks {
 		if c.Name == name {
 			return string(c.Status) + " " + c.Sentence.Situation().Error()
@@ -299,7 +302,7 @@ func TestFollow(t *testing.T) {
 		for _, path := range strings.Fields(tt.places) {
 			looks = append(looks, Room(m.host, Place{Path: path}))
 		}
-		w.Follow(t.Context(), looks)
+		w.Follow(t.Context(), looks, nil)
 		if got := strings.Join(names(), " "); got != tt.want {
 			t.Errorf("follows %q, want %q", got, tt.want)
 		}
@@ -319,7 +322,7 @@ func TestThisMachine(t *testing.T) {
 		t.Errorf("checks %+v", s.Checks)
 	}
 	for _, c := range s.Checks {
-		if c.Sentence.Text == "" || !c.Quiet {
+		if c.Sentence.Text == "" || !c.Quiet || c.Status == "" {
 			t.Errorf("check %+v", c)
 		}
 	}
@@ -355,7 +358,7 @@ func TestDocumentation(t *testing.T) {
 func table() string {
 	var b strings.Builder
 	b.WriteString("| check | measures | warn | fail | what to do |\n|---|---|---|---|---|\n")
-	at := func(l Limit, v float64) string {
+	at := func(l spec.Limit, v float64) string {
 		if math.IsInf(v, 0) {
 			return "never"
 		}
@@ -363,10 +366,45 @@ func table() string {
 		if l.Below {
 			sign = "below"
 		}
-		return fmt.Sprintf("%s %g %s", sign, v, l.Unit)
+		return fmt.Sprintf("%s %s %s", sign, strconv.FormatFloat(v, 'f', -1, 64), l.Unit)
 	}
-	for _, l := range Limits {
-		fmt.Fprintf(&b, "| `%s` | %s | %s | %s | %s |\n", l.Check, l.Measures, at(l, l.Warn), at(l, l.Fail), strings.ReplaceAll(l.Next, "|", `\|`))
+	for _, l := range spec.Limits {
+		m := measured[l.Check]
+		fmt.Fprintf(&b, "| `%s` | %s | %s | %s | %s |\n", l.Check, m.is, at(l, l.Warn), at(l, l.Fail), strings.ReplaceAll(m.next, "|", `\|`))
+	}
+	if len(measured) != len(spec.Limits) {
+		b.WriteString("something is measured and has no limit\n")
 	}
 	return b.String()
+}
+
+// TestLimits: from the next answer on what is measured is judged by the limits
+// that hold, and what has a status of its own by none.
+func TestLimits(t *testing.T) {
+	look := Look{Key: "x", Check: "space:/a", Every: time.Hour, See: func(_ context.Context, now time.Time) Seen {
+		own := Measured("clock", "", 0, "jumped.", now)
+		own.Status = health.Warn
+		return Seen{Checks: []health.Check{Measured("space", "/a", 86, "86% taken.", now), Measured("pressure:io", "", 1, "", now), own}}
+	}}
+	w := &Watcher{host: This()}
+	p := &probe{Look: look}
+	w.probes = []*probe{p}
+	w.once(t.Context(), p)
+	for _, tt := range []struct {
+		limits Limits
+		want   string
+	}{
+		{nil, "warn pass warn"},
+		{Limits{{Check: "space", Warn: 90, Fail: 95}}, "pass pass warn"},
+		{Limits{{Check: "space", Warn: 50, Fail: 60}, {Check: "pressure:io", Warn: 0.5, Fail: math.Inf(1)}}, "fail warn warn"},
+	} {
+		w.Follow(t.Context(), []Look{look}, tt.limits)
+		var got []string
+		for _, c := range w.Seen().Checks {
+			got = append(got, string(c.Status))
+		}
+		if strings.Join(got, " ") != tt.want {
+			t.Errorf("by %+v: %v, want %s", tt.limits, got, tt.want)
+		}
+	}
 }
