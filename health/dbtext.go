@@ -2,6 +2,7 @@ package health
 
 import (
 	"fmt"
+	"html"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -9,15 +10,36 @@ import (
 
 // Table is what the server says of itself, a line each; "" if it says nothing.
 func (m MySQL) Table() string {
-	db := m.Status
-	if db == nil {
-		return ""
-	}
 	var b strings.Builder
 	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
+	for _, l := range m.lines() {
+		fmt.Fprintf(w, "%s\t%s\n", l[0], l[1])
+	}
+	_ = w.Flush() // into memory
+	return strings.TrimSuffix(b.String(), "\n")
+}
+
+// writeDatabase puts the same on the page.
+func writeDatabase(b *strings.Builder, m *MySQL) {
+	if m == nil || m.Status == nil {
+		return
+	}
+	b.WriteString("<section><h2>Database</h2>\n<dl>\n")
+	for _, l := range m.lines() {
+		fmt.Fprintf(b, "<dt>%s</dt><dd>%s</dd>\n", html.EscapeString(l[0]), html.EscapeString(l[1]))
+	}
+	b.WriteString("</dl></section>\n")
+}
+
+// lines are names, each with what there is to say of it.
+func (m MySQL) lines() (all [][2]string) {
+	db := m.Status
+	if db == nil {
+		return nil
+	}
 	line := func(name, format string, args ...any) {
 		if text := fmt.Sprintf(format, args...); text != "" {
-			fmt.Fprintf(w, "%s\t%s\n", name, text)
+			all = append(all, [2]string{name, text})
 		}
 	}
 	line("server", "%s %s", m.Server, db.Version)
@@ -44,8 +66,7 @@ func (m MySQL) Table() string {
 		line("replicates from", "%s %s  receiver %s, applier %s, behind %s", c.Source, c.Name, c.Receiver, c.Applier, lag)
 		line("received", "%s", c.GTID)
 	}
-	_ = w.Flush() // into memory
-	return strings.TrimSuffix(b.String(), "\n")
+	return all
 }
 
 func readOnly(db *DB) string {

@@ -8,35 +8,47 @@ import (
 	"time"
 )
 
-// Of both drawings, in units that the page scales to its width.
+// A drawing has no text: it is stretched to the room there is, and text would be
+// stretched with it, on a phone until nobody can read it.
 const (
-	drawingWidth = 800
-	labelWidth   = 230
-	rowHeight    = 18
+	drawn      = 1000        // its width, in units of its own
+	apart      = time.Minute // steps with more than that between them are drawn by themselves
+	leastShown = 4           // of a bar
 )
 
-// waterfall draws the steps, each as a bar from its begin to its end.
+// writeSteps draws the steps as waterfalls: those of the boot, and those that
+// came later, as when a volume was attached.
+func writeSteps(b *strings.Builder, steps []Step) {
+	if len(steps) == 0 {
+		return
+	}
+	b.WriteString("<section><h2>What was done since boot</h2>\n")
+	begin, last := 0, steps[0].Start
+	for i, s := range steps {
+		if s.Start.Sub(last) > apart {
+			b.WriteString(waterfall(steps[begin:i]))
+			begin = i
+		}
+		if end := s.Start.Add(s.Duration); end.After(last) {
+			last = end
+		}
+	}
+	b.WriteString(waterfall(steps[begin:]) + "</section>\n")
+}
+
+// waterfall draws each step as a bar from its begin to its end.
 func waterfall(steps []Step) string {
 	first, total := span(steps)
-	room := float64(drawingWidth - labelWidth - 60)
-	at := func(d time.Duration) float64 {
-		return labelWidth + room*math.Min(math.Max(d.Seconds()/total.Seconds(), 0), 1)
-	}
-	height := rowHeight * (len(steps) + 1)
+	at := func(d time.Duration) float64 { return drawn * min(max(d.Seconds()/total.Seconds(), 0), 1) }
 	var b strings.Builder
-	fmt.Fprintf(&b, "<svg viewBox=\"0 0 %d %d\" role=\"img\" aria-label=\"steps and how long they took\">\n", drawingWidth, height)
-	for i := range 5 {
-		d := total * time.Duration(i) / 4
-		fmt.Fprintf(&b, "<line class=\"grid\" x1=\"%.1f\" x2=\"%.1f\" y1=\"%d\" y2=\"%d\"/><text class=\"dim\" x=\"%.1f\" y=\"12\">%s</text>\n",
-			at(d), at(d), rowHeight, height, at(d)+2, seconds(d.Seconds()))
-	}
-	for i, s := range steps {
-		y := rowHeight * (i + 1)
+	fmt.Fprintf(&b, "<p class=\"dim\">from %s, in %s</p>\n<ol class=\"steps\">\n", moment(first), seconds(total.Seconds()))
+	for _, s := range steps {
 		from, to := at(s.Start.Sub(first)), at(s.Start.Add(s.Duration).Sub(first))
-		fmt.Fprintf(&b, "<text x=\"0\" y=\"%d\">%s</text><rect class=\"bar\" x=\"%.1f\" y=\"%d\" width=\"%.1f\" height=\"%d\" rx=\"2\"/><text class=\"dim\" x=\"%.1f\" y=\"%d\">%s</text>\n",
-			y+13, html.EscapeString(cut(s.Name, 34)), from, y+4, math.Max(to-from, 1.5), rowHeight-6, to+5, y+13, seconds(s.Duration.Seconds()))
+		width := max(to-from, leastShown)
+		fmt.Fprintf(&b, "<li><span>%s</span><svg viewBox=\"0 0 %d 8\" preserveAspectRatio=\"none\" aria-hidden=\"true\"><rect x=\"%.1f\" width=\"%.1f\" height=\"8\"/></svg><span>%s</span></li>\n",
+			whole(s.Name), drawn, min(from, drawn-width), width, seconds(s.Duration.Seconds()))
 	}
-	return b.String() + "</svg>\n"
+	return b.String() + "</ol>\n"
 }
 
 // span is when the first step began, and how long it was until the last one
@@ -54,47 +66,70 @@ func span(steps []Step) (first time.Time, total time.Duration) {
 	return first, max(last.Sub(first), time.Millisecond)
 }
 
-// writeSeries draws a measurement over time, with what was expected beside it.
-func writeSeries(b *strings.Builder, s Series) {
-	top := 0.0
+// writeSeries draws each measurement over time, with what was expected beside it.
+func writeSeries(b *strings.Builder, all []Series) {
+	var charts strings.Builder
+	for _, s := range all {
+		charts.WriteString(chart(s))
+	}
+	if charts.Len() > 0 {
+		b.WriteString("<section><h2>Disk latency</h2>\n<p class=\"key\"><span class=\"value\">measured</span> <span class=\"base\">usual at like load</span></p>\n<div class=\"charts\">\n" +
+			charts.String() + "</div></section>\n")
+	}
+}
+
+// chart draws one; nothing of what was never measured twice.
+func chart(s Series) string {
+	highest := 0.0
 	for _, list := range [][]float64{s.Values, s.Baseline} {
 		for _, v := range list {
-			top = math.Max(top, v)
+			highest = max(highest, v)
 		}
 	}
-	if len(s.Values) < 2 || top <= 0 {
-		return
+	if len(s.Values) < 2 || highest <= 0 {
+		return ""
 	}
-	const height, bottom = 150.0, 130.0
-	fmt.Fprintf(b, "<section><h2>%s</h2>\n<svg viewBox=\"0 0 %d %.0f\" role=\"img\" aria-label=\"%s over time\">\n", html.EscapeString(s.Title), drawingWidth, height, html.EscapeString(s.Title))
-	for i := range 3 {
-		v := top * float64(i) / 2
-		y := bottom - (bottom-15)*float64(i)/2
-		fmt.Fprintf(b, "<line class=\"grid\" x1=\"60\" x2=\"%d\" y1=\"%.1f\" y2=\"%.1f\"/><text class=\"dim\" x=\"0\" y=\"%.1f\">%s</text>\n",
-			drawingWidth, y, y, y+4, quantity(v, s.Unit))
+	top := round(highest)
+	now := quantity(s.Values[len(s.Values)-1], s.Unit)
+	if n := len(s.Baseline); n > 0 && s.Baseline[n-1] > 0 {
+		now += ", usually " + quantity(s.Baseline[n-1], s.Unit)
 	}
-	line := func(class string, values []float64) {
-		if len(values) < 2 {
-			return
-		}
-		fmt.Fprintf(b, "<path class=\"%s\" d=\"", class)
-		pen := "M"
-		for i, v := range values {
-			if v < 0 {
-				pen = "M" // a gap
-				continue
-			}
-			x := 60 + float64(drawingWidth-60)*float64(i)/float64(len(values)-1)
-			fmt.Fprintf(b, "%s%.1f %.1f", pen, x, bottom-(bottom-15)*v/top)
-			pen = "L"
-		}
-		b.WriteString("\"/>\n")
-	}
-	line("base", s.Baseline)
-	line("value", s.Values)
 	end := s.Start.Add(s.Step * time.Duration(len(s.Values)-1))
-	fmt.Fprintf(b, "<text class=\"dim\" x=\"60\" y=\"%.0f\">%s</text><text class=\"dim\" x=\"%d\" y=\"%.0f\" text-anchor=\"end\">%s</text>\n</svg></section>\n",
-		height-4, moment(s.Start), drawingWidth, height-4, moment(end))
+	return fmt.Sprintf("<figure><figcaption>%s <span>%s</span></figcaption>\n", whole(s.Title), now) +
+		fmt.Sprintf("<div class=\"plot\"><p><span>%s</span><span>%s</span><span>0</span></p>\n", quantity(top, s.Unit), quantity(top/2, s.Unit)) +
+		fmt.Sprintf("<svg viewBox=\"0 0 %d 100\" preserveAspectRatio=\"none\" aria-hidden=\"true\"><path class=\"grid\" d=\"M0 0H%[1]dM0 50H%[1]dM0 100H%[1]d\"/>", drawn) +
+		line("base", s.Baseline, top) + line("value", s.Values, top) + "</svg></div>\n" +
+		fmt.Sprintf("<p class=\"axis\"><span>%s</span><span>%s UTC</span></p></figure>\n", s.Start.UTC().Format("15:04"), end.UTC().Format("15:04"))
+}
+
+// line draws values up to top; those below 0 are gaps.
+func line(class string, values []float64, top float64) string {
+	var b strings.Builder
+	pen := 'M'
+	for i, v := range values {
+		if v < 0 {
+			pen = 'M'
+			continue
+		}
+		fmt.Fprintf(&b, "%c%.1f %.1f", pen, drawn*float64(i)/float64(len(values)-1), 100*(1-v/top))
+		if pen == 'M' {
+			b.WriteString("h0") // a point alone is a dot
+		}
+		pen = 'L'
+	}
+	return fmt.Sprintf("<path class=\"%s\" d=\"%s\"/>", class, b.String())
+}
+
+// round is the next of 1, 2, 4, 6, 8, 10 and their tenfolds, whose halves people can
+// read as well.
+func round(v float64) float64 {
+	unit := math.Pow(10, math.Floor(math.Log10(v)))
+	for _, n := range []float64{1, 2, 4, 6, 8} {
+		if v <= n*unit {
+			return n * unit
+		}
+	}
+	return 10 * unit
 }
 
 // quantity is a value of the unit, as short as people read it.

@@ -62,7 +62,7 @@ func TestAnswers(t *testing.T) {
 		{"head", ready, "HEAD", "/health", "", 0, 200, jsonType, ""},
 		{"post", ready, "POST", "/health", "", 0, 405, text, "Method Not Allowed"},
 		{"elsewhere", ready, "GET", "/else", "", 0, 404, text, "not found"},
-		{"page", failing, "GET", "/", "text/html,*/*;q=0.8", 0, 200, "text/html; charset=utf-8", "<p class=\"fail\"><b>HELD</b> mariadb: no volume"},
+		{"page", failing, "GET", "/", "text/html,*/*;q=0.8", 0, 200, "text/html; charset=utf-8", "<section class=\"said fail\">\n<p><b>HELD</b> mariadb: no volume"},
 		{"page without a report", none, "GET", "/", "text/html", 0, 200, "text/html; charset=utf-8", "no news since the machine started"},
 		{"page of a terminal", ready, "GET", "/", "*/*", 0, 200, text, "└─ luks  bootswain-data"},
 		{"metrics", failing, "GET", "/metrics", "", 0, 200, promText, "bootswain_check_status{check=\"mysql\"} 2\n"},

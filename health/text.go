@@ -76,51 +76,6 @@ func (v View) paint(line string) string {
 	return "\x1b[1;" + colour + "m" + word + "\x1b[0m " + rest
 }
 
-// Tree draws one volume from its mount down to its devices:
-//
-//	data  /srv/data  xfs
-//	└─ luks  bootswain-data  aes-xts-plain64
-//	   └─ raid0  /dev/md127  clean
-//	      ├─ vol-0a11  /dev/nvme1n1  4 GiB
-//	      └─ vol-0a22  missing
-func Tree(v Volume) string {
-	var b strings.Builder
-	place := or(v.Mount, "no mount point")
-	if !v.Mounted {
-		place += " (not mounted)"
-	}
-	fs := ""
-	if v.FS != nil {
-		fs = v.FS.Type
-	}
-	b.WriteString(columns(v.Name, place, fs) + "\n")
-	indent := ""
-	switch {
-	case v.LUKS != nil:
-		b.WriteString(indent + "└─ " + columns("luks", v.LUKS.Name, v.LUKS.Cipher, v.LUKS.Keys) + "\n")
-		indent += "   "
-	case v.Key == "none" && v.Mounted:
-		b.WriteString(indent + "└─ not encrypted\n")
-		indent += "   "
-	}
-	if v.RAID != nil {
-		b.WriteString(indent + "└─ " + columns(v.RAID.Level, v.RAID.Name, v.RAID.State) + "\n")
-		indent += "   "
-	}
-	for i, d := range v.Devices {
-		branch := "├─ "
-		if i == len(v.Devices)-1 {
-			branch = "└─ "
-		}
-		detail := []string{d.Volume, d.Path, size(d.Size)}
-		if d.Missing {
-			detail = []string{d.Volume, "missing"}
-		}
-		b.WriteString(indent + branch + columns(detail...) + "\n")
-	}
-	return b.String()
-}
-
 // Bars draws the steps along their time. Names take no more than half of the
 // width.
 func Bars(steps []Step, width int) string {
@@ -154,33 +109,9 @@ func cut(s string, columns int) string {
 	return s
 }
 
-// columns joins what there is.
-func columns(parts ...string) string {
-	var there []string
-	for _, p := range parts {
-		if p != "" {
-			there = append(there, p)
-		}
-	}
-	return strings.Join(there, "  ")
-}
-
 func or(s, otherwise string) string {
 	if s == "" {
 		return otherwise
 	}
 	return s
-}
-
-// size writes bytes in the largest unit that leaves at least 1.
-func size(n int64) string {
-	if n <= 0 {
-		return ""
-	}
-	units := []string{"B", "KiB", "MiB", "GiB", "TiB", "PiB"}
-	f, i := float64(n), 0
-	for f >= 1024 && i < len(units)-1 {
-		f, i = f/1024, i+1
-	}
-	return strings.TrimSuffix(fmt.Sprintf("%.1f", f), ".0") + " " + units[i]
 }
