@@ -26,10 +26,10 @@ const answerTimeout = 5 * time.Second
 
 // metadata asks one IMDS. Every request is made once, with a version 2 token.
 type metadata struct {
-	client   *imds.Client
-	endpoint string
-	last     *witness
-	direct   *http.Transport
+	client    *imds.Client
+	endpoint  string
+	last      *witness
+	transport *imdsd.Transport
 }
 
 func newMetadata(src Source) (metadata, error) {
@@ -42,8 +42,9 @@ func newMetadata(src Source) (metadata, error) {
 		MaxIdleConns:    1,
 		IdleConnTimeout: answerTimeout,
 	}
-	last := &witness{transport: &imdsd.Transport{Direct: direct, Socket: imdsd.Socket}}
-	return metadata{last: last, direct: direct, endpoint: endpoint, client: imds.New(imds.Options{
+	transport := &imdsd.Transport{Direct: direct, Socket: imdsd.Socket}
+	last := &witness{transport: transport}
+	return metadata{last: last, transport: transport, endpoint: endpoint, client: imds.New(imds.Options{
 		Endpoint:          endpoint,
 		EnableFallback:    aws.FalseTernary, // an IMDSv1 answer may come from a proxy that was fooled
 		ClientEnableState: imds.ClientEnabled,
@@ -103,7 +104,7 @@ func fetchOnce(ctx context.Context, src Source) (Data, error) {
 	if err != nil {
 		return Data{}, err
 	}
-	defer m.direct.CloseIdleConnections()
+	defer m.transport.CloseIdleConnections()
 	d := Data{FetchedAt: time.Now().UTC()}
 	userData, given, err := m.get(ctx, "user-data", func(ctx context.Context) (io.ReadCloser, error) {
 		out, err := m.client.GetUserData(ctx, nil)
@@ -188,7 +189,7 @@ func Ephemeral(ctx context.Context, src Source) (map[string]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer m.direct.CloseIdleConnections()
+	defer m.transport.CloseIdleConnections()
 	list, _, err := m.meta(ctx, mapping)
 	if err != nil {
 		return nil, err

@@ -29,7 +29,7 @@ func Notices(ctx context.Context, src Source) (all []Notice, err error) {
 	if err != nil {
 		return nil, err
 	}
-	defer m.direct.CloseIdleConnections()
+	defer m.transport.CloseIdleConnections()
 	for _, kind := range []struct {
 		path  string
 		parse func([]byte) ([]Notice, error)

@@ -16,6 +16,7 @@ import (
 	"net/http"
 	"os"
 	"strings"
+	"sync"
 )
 
 // Socket is where systemd-imdsd listens (systemd-imdsd.socket).
@@ -43,6 +44,19 @@ var hosts = []string{"169.254.169.254", "fd00:ec2::254"}
 type Transport struct {
 	Direct http.RoundTripper // the way that is no detour
 	Socket string            // of systemd-imdsd; nothing need be there
+
+	mu   sync.Mutex
+	idle *conn // to systemd-imdsd; nil: none is kept
+}
+
+// CloseIdleConnections implements what http.Client.CloseIdleConnections calls.
+func (t *Transport) CloseIdleConnections() {
+	if d, ok := t.Direct.(interface{ CloseIdleConnections() }); ok {
+		d.CloseIdleConnections()
+	}
+	if c := t.take(); c != nil {
+		c.Close()
+	}
 }
 
 // RoundTrip answers as the metadata service would. An error of systemd-imdsd's is
@@ -70,7 +84,7 @@ func (t *Transport) token(r *http.Request) (*http.Response, error) {
 		return t.Direct.RoundTrip(r)
 	}
 	var info struct{ Vendor string }
-	switch err := call(r.Context(), t.Socket, "GetVendorInfo", struct{}{}, &info); {
+	switch err := t.call(r.Context(), "GetVendorInfo", struct{}{}, &info); {
 	case is(err, "NotSupported"), is(err, "NotAvailable"):
 		return t.Direct.RoundTrip(r)
 	case err != nil:
@@ -88,7 +102,7 @@ func (t *Transport) get(r *http.Request) (*http.Response, error) {
 	var got struct {
 		Data []byte `json:"data"` // base64
 	}
-	switch err := call(r.Context(), t.Socket, "Get", ask, &got); {
+	switch err := t.call(r.Context(), "Get", ask, &got); {
 	case is(err, "KeyNotFound"):
 		return answer(r, http.StatusNotFound, nil), nil
 	case err != nil:

@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -21,6 +22,15 @@ import (
 
 // daemon answers Varlink calls as systemd-imdsd 262 does.
 func daemon(t *testing.T, reply func(method, key string) string) (socket string) {
+	return daemonOf(t, func(c net.Conn) {
+		in := bufio.NewReader(c)
+		for answerCall(t, c, in, reply) {
+		}
+	})
+}
+
+// daemonOf has each connection served by serve.
+func daemonOf(t *testing.T, serve func(net.Conn)) (socket string) {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "imdsd") // a test's own name is too long for a socket
 	if err != nil {
@@ -39,26 +49,33 @@ func daemon(t *testing.T, reply func(method, key string) string) (socket string)
 			if err != nil {
 				return
 			}
-			text, _ := bufio.NewReader(c).ReadBytes(0)
-			var q struct {
-				Method     string
-				Parameters struct {
-					Key   string
-					Cache *bool
-				}
-			}
-			if err := json.Unmarshal(bytes.TrimSuffix(text, []byte{0}), &q); err != nil {
-				t.Errorf("a call that is no JSON: %q", text)
-			}
-			method := strings.TrimPrefix(q.Method, service)
-			if method == "Get" && (q.Parameters.Cache == nil || *q.Parameters.Cache) {
-				t.Error("asked for what may be in a cache")
-			}
-			_, _ = io.WriteString(c, reply(method, q.Parameters.Key)+"\x00")
-			_ = c.Close()
+			go func() { serve(c); _ = c.Close() }()
 		}
 	}()
 	return socket
+}
+
+func answerCall(t *testing.T, c net.Conn, in *bufio.Reader, reply func(method, key string) string) bool {
+	text, err := in.ReadBytes(0)
+	if err != nil {
+		return false
+	}
+	var q struct {
+		Method     string
+		Parameters struct {
+			Key   string
+			Cache *bool
+		}
+	}
+	if err := json.Unmarshal(bytes.TrimSuffix(text, []byte{0}), &q); err != nil {
+		t.Errorf("a call that is no JSON: %q", text)
+	}
+	method := strings.TrimPrefix(q.Method, service)
+	if method == "Get" && (q.Parameters.Cache == nil || *q.Parameters.Cache) {
+		t.Error("asked for what may be in a cache")
+	}
+	_, err = io.WriteString(c, reply(method, q.Parameters.Key)+"\x00")
+	return err == nil
 }
 
 // untaken is a way that must not be gone.
@@ -107,6 +124,39 @@ func TestThroughTheDaemon(t *testing.T) {
 	var answered interface{ HTTPStatusCode() int }
 	if !errors.As(err, &answered) || answered.HTTPStatusCode() != http.StatusNotFound {
 		t.Errorf("a key that is not there: %v, want a 404", err)
+	}
+}
+
+// TestOneConnection: an errand's questions share a connection, until it is closed;
+// where the daemon hangs up in between, another is made.
+func TestOneConnection(t *testing.T) {
+	for _, perConnection := range []int{1, 2, 100} {
+		var connections atomic.Int32
+		socket := daemonOf(t, func(c net.Conn) {
+			connections.Add(1)
+			in := bufio.NewReader(c)
+			for n := 0; n < perConnection && answerCall(t, c, in, func(method, _ string) string {
+				if method == "GetVendorInfo" {
+					return `{"parameters":{"vendor":"amazon-ec2"}}`
+				}
+				return `{"parameters":{"data":"YQ=="}}`
+			}); n++ {
+			}
+		})
+		way := &Transport{Direct: untaken{t}, Socket: socket}
+		c := client(way, "")
+		for range 5 {
+			if got, err := userData(t, c); got != "a" || err != nil {
+				t.Errorf("user-data: %q, %v", got, err)
+			}
+		}
+		if want := (6 + perConnection - 1) / perConnection; int(connections.Load()) != want { // a token, and five questions
+			t.Errorf("%d connections for 6 questions of at most %d each, want %d", connections.Load(), perConnection, want)
+		}
+		way.CloseIdleConnections()
+		if way.idle != nil {
+			t.Error("a connection is kept")
+		}
 	}
 }
 
