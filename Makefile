@@ -46,7 +46,7 @@ bench-storage: setup ## bootswain beside scripts of the bare tools: ratios
 	@BOOTSWAIN_E2E=1 BOOTSWAIN_BENCH=1 go test -count=1 -v -timeout 3h ./e2e/conformance -run TestSpeed
 
 bench-health: $(EXPORTER) ## bootswain's listener beside node_exporter, natively: processor time, memory, how long an answer takes
-	@d=$$(mktemp -d) && go build -trimpath -ldflags "-s -w" -o $$d/bootswain ./cmd/bootswain && \
+	@d=$$(mktemp -d) && CGO_ENABLED=0 go build -trimpath -ldflags "-s -w" -o $$d/bootswain ./cmd/bootswain && \
 		BOOTSWAIN_BENCH=$$d/bootswain:$(EXPORTER) go test -count=1 -v -run TestBeside ./health; e=$$?; rm -r $$d; exit $$e
 
 screenshots: ## the pictures of the status page in docs/images, by a Chromium without a screen

@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"runtime"
 	"runtime/debug"
 
 	"bootswain/health"
@@ -15,6 +16,9 @@ func (a *Agent) HealthListen(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	// Its unit gives it half a processor. With more than one, its threads would
+	// spend as much on waking each other as on the answers.
+	runtime.GOMAXPROCS(1)
 	debug.FreeOSMemory() // what only the start needed
 	if err := systemd.Ready("answering on " + l.Addr().String()); err != nil {
 		return err

@@ -1,7 +1,9 @@
 package health
 
 import (
+	"bytes"
 	"encoding/json"
+	"math"
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
@@ -105,6 +107,30 @@ func TestHealthDocument(t *testing.T) {
 	logs := d.Checks["volume:logs"][0]
 	if logs["output"] != "WAITING logs: 1 of 2 volumes; vol-0a44 missing 7m" || logs["next"] != "nothing; continues by itself" || logs["status"] != "warn" {
 		t.Errorf("volume:logs is %v", logs)
+	}
+}
+
+// TestDocumentLines: a check is a line, and those of one name are one list.
+func TestDocumentLines(t *testing.T) {
+	nan := math.NaN()
+	checks := []Check{{Name: "b", Status: Pass}, {Name: `a"<`, Status: Pass}, {Name: "b", Status: Warn}}
+	const want = `{
+  "status": "warn",
+  "version": "1",
+  "releaseId": "0.1.0",
+  "output": ":",
+  "checks": {
+    "a\"\u003c": [{"status":"pass","componentType":"system","time":"0001-01-01T00:00:00Z"}],
+    "b": [{"status":"pass","componentType":"system","time":"0001-01-01T00:00:00Z"}, {"status":"warn","componentType":"system","time":"0001-01-01T00:00:00Z","output":" : "}]
+  }
+}
+`
+	if got := string(document(Report{Release: "0.1.0"}, checks)); got != want {
+		t.Errorf("got %s", got)
+	}
+	checks[0].Value = &nan
+	if got := document(Report{}, checks); !bytes.Equal(got, unable) {
+		t.Errorf("a measurement that is no number: %s", got)
 	}
 }
 

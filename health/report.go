@@ -177,7 +177,7 @@ func numbersPath(path string) string { return filepath.Join(filepath.Dir(path), 
 // readNumbers returns the numbers of the report at path, or none where there are
 // none that can be believed at the time now.
 func readNumbers(path string, now time.Time) Numbers {
-	data, err := readBounded(numbersPath(path))
+	data, _, err := readBounded(numbersPath(path))
 	var n Numbers
 	if err != nil || json.Unmarshal(data, &n) != nil || now.Sub(n.Time).Abs() > MaxAge {
 		return Numbers{}
@@ -185,27 +185,40 @@ func readNumbers(path string, now time.Time) Numbers {
 	return n
 }
 
-func readBounded(path string) ([]byte, error) {
+// readBounded returns the content of a file that is only ever replaced as a
+// whole, and when it was written.
+func readBounded(path string) ([]byte, time.Time, error) {
 	f, err := os.Open(path)
 	if err != nil {
-		return nil, err
+		return nil, time.Time{}, err
 	}
 	defer f.Close()
-	return io.ReadAll(io.LimitReader(f, maxReport))
+	info, err := f.Stat()
+	if err != nil {
+		return nil, time.Time{}, err
+	}
+	data := make([]byte, min(info.Size(), maxReport))
+	_, err = io.ReadFull(f, data)
+	return data, info.ModTime(), err
 }
 
 // Read reads the report at path. There may be none yet: fs.ErrNotExist is in
 // the error's chain. The age is not looked at; see Stale.
 func Read(path string) (*Report, error) {
-	data, err := readBounded(path)
+	r, _, err := read(path)
+	return r, err
+}
+
+func read(path string) (*Report, time.Time, error) {
+	data, written, err := readBounded(path)
 	if err != nil {
-		return nil, fmt.Errorf("cannot read the report: %w", err)
+		return nil, written, fmt.Errorf("cannot read the report: %w", err)
 	}
 	r, err := decode(data)
 	if err != nil {
-		return nil, fmt.Errorf("cannot read %s: %w", path, err)
+		return nil, written, fmt.Errorf("cannot read %s: %w", path, err)
 	}
-	return r, nil
+	return r, written, nil
 }
 
 func decode(data []byte) (*Report, error) {
@@ -223,28 +236,34 @@ func decode(data []byte) (*Report, error) {
 // the time now, and says with the check "daemon" whether it can be believed at
 // all. The report is nil if there is none to read; the check is always there.
 func Latest(path string, now time.Time) (*Report, Check) {
+	r, _, daemon := latest(path, now)
+	return r, daemon
+}
+
+// latest also says when the file was written.
+func latest(path string, now time.Time) (*Report, time.Time, Check) {
 	fail := func(text string) Check {
 		return Check{Name: "daemon", Status: Fail, Time: now, Sentence: Sentence{
 			Word: situation.Failed, Subject: "daemon", Text: text, Next: "journalctl -b -u bootswain"}}
 	}
-	r, err := Read(path)
+	r, written, err := read(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return nil, fail("no news since the machine started")
+		return nil, written, fail("no news since the machine started")
 	case err != nil:
-		return nil, fail(err.Error())
+		return nil, written, fail(err.Error())
 	}
 	for i := range r.Checks {
 		r.Checks[i] = r.Checks[i].aged(now)
 	}
-	if age, stale := Stale(*r, modified(path), now); stale {
-		return r, fail("no news for " + age.Round(time.Second).String())
+	if age, stale := Stale(*r, written, now); stale {
+		return r, written, fail("no news for " + age.Round(time.Second).String())
 	}
 	if len(r.Checks) == 0 {
-		return r, CheckOf("daemon", &situation.Situation{
+		return r, written, CheckOf("daemon", &situation.Situation{
 			Word: situation.Working, Subject: "daemon", Text: "has looked at nothing yet", Next: "nothing; continues by itself"}, r.Time)
 	}
-	return r, Check{Name: "daemon", Status: Pass, Time: r.Time, Sentence: Sentence{
+	return r, written, Check{Name: "daemon", Status: Pass, Time: r.Time, Sentence: Sentence{
 		Word: situation.Ready, Subject: "daemon", Text: "reports"}}
 }
 
@@ -254,13 +273,4 @@ func Latest(path string, now time.Time) (*Report, Check) {
 func Stale(r Report, modified, now time.Time) (age time.Duration, stale bool) {
 	age = max(now.Sub(r.Time).Abs(), now.Sub(modified).Abs())
 	return age, age > MaxAge
-}
-
-// modified returns the zero time, which is stale, for a file that just went.
-func modified(path string) time.Time {
-	info, err := os.Stat(path)
-	if err != nil {
-		return time.Time{}
-	}
-	return info.ModTime()
 }

@@ -66,13 +66,13 @@ func (s *source) refresh() {
 	if err == nil {
 		next.file = file
 	}
-	report, daemon := Latest(s.path, now)
+	report, written, daemon := latest(s.path, now)
 	next.checks = []Check{daemon}
 	if report != nil {
 		next.report = *report
 		// The report as a whole gets too old, too.
 		next.until = report.Time.Add(MaxAge)
-		if at := modified(s.path).Add(MaxAge); at.Before(next.until) {
+		if at := written.Add(MaxAge); at.Before(next.until) {
 			next.until = at
 		}
 		for _, c := range report.Checks {
