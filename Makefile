@@ -10,7 +10,7 @@ LINT   := $(CACHE)/tools/golangci-lint-$(LINTER)/golangci-lint
 NODE_EXPORTER := v1.12.1
 EXPORTER      := $(CACHE)/tools/node_exporter-$(NODE_EXPORTER)/node_exporter
 
-.PHONY: help run test test-aws check soak bench-storage bench-health screenshots setup deb
+.PHONY: help run test test-aws check soak bench-storage bench-health bench-fleet screenshots setup deb
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -48,6 +48,10 @@ bench-storage: setup ## bootswain beside scripts of the bare tools: ratios
 bench-health: $(EXPORTER) ## bootswain's listener beside node_exporter, natively: processor time, memory, how long an answer takes
 	@d=$$(mktemp -d) && CGO_ENABLED=0 go build -trimpath -ldflags "-s -w" -o $$d/bootswain ./cmd/bootswain && \
 		BOOTSWAIN_BENCH=$$d/bootswain:$(EXPORTER) go test -count=1 -v -run TestBeside ./health; e=$$?; rm -r $$d; exit $$e
+
+bench-fleet: setup ## 500 of bootswain's listeners, asked every 15 s by Debian's Prometheus: what it costs both; 5 GiB of memory, 8 minutes
+	@d=$$(mktemp -d) && go build -trimpath -ldflags "-s -w" -o $$d/bootswain ./cmd/bootswain && \
+		BOOTSWAIN_FLEET=$$d/bootswain:$(CACHE)/tools/prometheus/usr/bin/prometheus:$(or $(FOR),5m) go test -count=1 -v -timeout 5h -run TestFleet ./health; e=$$?; rm -r $$d; exit $$e
 
 screenshots: ## the pictures of the status page in docs/images, by a Chromium without a screen
 	@command -v chromium-headless-shell >/dev/null || apt-get -q -y -o Dpkg::Use-Pty=0 install --no-install-recommends chromium-headless-shell

@@ -34,7 +34,8 @@ func TestBeside(t *testing.T) {
 	d := &daemon{t: t, path: filepath.Join(run, "status.json"), looks: vitals.Watch(t.Context(), vitals.This())}
 	d.write()
 	ours := listen(t, programs[0], run)
-	theirs := start(t, exec.Command(programs[1], "--web.listen-address=127.0.0.1:19100", "--log.level=error"), "127.0.0.1:19100")
+	theirs := begin(t, exec.Command(programs[1], "--web.listen-address=127.0.0.1:19100", "--log.level=error"), "127.0.0.1:19100")
+	theirs.answers()
 	fmt.Printf("%-52s %12s %12s\n", "", "bootswain", "exporter")
 	row := func(what, a, b string) { fmt.Printf("%-52s %12s %12s\n", what, a, b) }
 
@@ -114,6 +115,14 @@ type server struct {
 // listen starts bootswain's listener as systemd does, with a /run of its own.
 func listen(t *testing.T, program, run string) server {
 	t.Helper()
+	s := listening(t, program, run)
+	s.answers()
+	return s
+}
+
+// listening is the same, not waited for.
+func listening(t *testing.T, program, run string) server {
+	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -124,30 +133,37 @@ func listen(t *testing.T, program, run string) server {
 		t.Fatal(err)
 	}
 	l.Close()
+	defer socket.Close()
 	const script = `mount -t tmpfs none /run && mkdir /run/bootswain && mount --bind "$1" /run/bootswain && LISTEN_PID=$$ LISTEN_FDS=1 exec "$0" health-listen`
 	cmd := exec.Command("unshare", "--mount", "sh", "-c", script, program, run)
 	cmd.ExtraFiles = []*os.File{socket}
-	return start(t, cmd, at)
+	return begin(t, cmd, at)
 }
 
-func start(t *testing.T, cmd *exec.Cmd, at string) server {
+// begin starts a program that will listen at an address, until the test ends.
+func begin(t *testing.T, cmd *exec.Cmd, at string) server {
 	t.Helper()
 	cmd.Stderr = os.Stderr
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
-	s := server{t, cmd.Process.Pid, at}
-	for range 100 {
-		if c, err := net.Dial("tcp", at); err == nil {
+	return server{t, cmd.Process.Pid, at}
+}
+
+// answers waits until the program listens, and has done what it does at its start,
+// which is not a scrape's.
+func (s server) answers() {
+	s.t.Helper()
+	for range 600 {
+		if c, err := net.Dial("tcp", s.at); err == nil {
 			c.Close()
-			time.Sleep(500 * time.Millisecond) // what it does at its start is not a scrape's
-			return s
+			time.Sleep(500 * time.Millisecond)
+			return
 		}
 		time.Sleep(50 * time.Millisecond)
 	}
-	t.Fatal("nobody listens on " + at)
-	return s
+	s.t.Fatal("nobody listens on " + s.at)
 }
 
 func (s server) get(client *http.Client, path string) {
@@ -186,6 +202,12 @@ func (s server) ran() (sum time.Duration) {
 // resident is what is in memory, and what of it is no part of the program's file,
 // which bootswain's processes share.
 func (s server) resident() string {
+	mib := s.memory()
+	return fmt.Sprintf("%.1f (%.1f)", mib["VmRSS:"], mib["RssAnon:"])
+}
+
+// memory is in MiB, by the names of /proc.
+func (s server) memory() map[string]float64 {
 	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", s.pid))
 	if err != nil {
 		s.t.Fatal(err)
@@ -197,7 +219,7 @@ func (s server) resident() string {
 			mib[f[0]] = kib / 1024
 		}
 	}
-	return fmt.Sprintf("%.1f (%.1f)", mib["VmRSS:"], mib["RssAnon:"])
+	return mib
 }
 
 // p99 has 100 pollers ask for 10 seconds, each 10 times a second.
