@@ -17,6 +17,7 @@ import (
 // bootswain looks at by itself.
 type Health struct {
 	Listen       string        // host:port; "" means the image's default, loopback only
+	WebConfig    string        // file of the image by exporter-toolkit's format; "" means the image's default
 	Services     []string      // units that have to run, "nginx.service"
 	Certificates []string      // files of certificates whose end is watched
 	Checks       []HealthCheck // in document order
@@ -78,6 +79,13 @@ func (r *reader) health(n *yaml.Node, path string, volumes *yaml.Node) Health {
 			}
 			h.Listen = listen
 		},
+		"web_config": func(n *yaml.Node, path string) {
+			text, ok := r.text(n, path)
+			if ok && !plainPath.MatchString(text) {
+				r.fault(n, path, "as in /etc/bootswain/web.yml", "%s is not the absolute path of a file", show(text))
+			}
+			h.WebConfig = text
+		},
 		"services": func(n *yaml.Node, path string) {
 			for i, unit := range r.sound(n, path, unitName, "the name of a unit", "as in nginx.service") {
 				if !strings.Contains(unit, ".") {
@@ -123,6 +131,17 @@ func (r *reader) rpo(volume string, n *yaml.Node, path string) RPO {
 		r.fault(n, path, "as in snapshot: 6h, backup: 1d", "says not how old which copy may be")
 	}
 	return p
+}
+
+// openly says whether a fault may be about who may ask: a key that is not known
+// may have been meant to keep people out.
+func openly(f Fault) bool {
+	key, below := strings.CutPrefix(f.Path, "health.")
+	if !below {
+		return f.Path == "health"
+	}
+	name := key[:len(key)-len(strings.TrimLeft(key, "abcdefghijklmnopqrstuvwxyz_"))]
+	return name == "listen" || name == "web_config" || !slices.ContainsFunc(healthKeys, func(k Key) bool { return k.Name == name })
 }
 
 // sound reads a list of texts that match a rule.

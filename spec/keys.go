@@ -96,6 +96,7 @@ var document = []Key{
 
 var healthKeys = []Key{
 	{Name: "listen", Type: "IP address and port", Meaning: "Where `/livez`, `/readyz`, `/health`, `/metrics` and the status page answer", Default: "the image's, which is loopback only", Example: "0.0.0.0:8273", schema: schema{"type": "string", "pattern": `^(\d+\.\d+\.\d+\.\d+|\[[0-9a-fA-F:.]+\]):\d{1,5}$`}},
+	{Name: "web_config", Type: "absolute path", Meaning: "A file on the machine that says who may ask: TLS, client certificates, passwords, by the format of Prometheus's exporter-toolkit. Until it can be used, answers are on loopback only", Default: "the image's, which is none", Example: "/etc/bootswain/web.yml", schema: matching(plainPath)},
 	{Name: "services", Type: "list of units", Meaning: "Units that have to run; health fails while one does not. `.service` may be left out", Example: "[nginx, falco.service]", schema: list(matching(unitName))},
 	{Name: "certificates", Type: "list of files", Meaning: "Certificates, in PEM, whose end is watched", Example: "[/etc/ssl/app.pem]", schema: list(matching(plainPath))},
 	{Name: "checks", Type: "mapping of names to checks", Meaning: "How applications are asked how they are: exactly one of `http`, `tcp`, `command` and `file`", Example: "{app: {http: 'http://127.0.0.1:8080/health'}}", each: named, keys: checkKeys,

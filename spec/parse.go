@@ -19,7 +19,8 @@ const maxDocument = 256 << 10
 //
 // With faults Parse still returns what may be acted on, if the document is a
 // mapping at all: Users holds the entries that are sound as a whole, UsersFrom,
-// Health and IMDS are as given where they are sound, and Volumes, MySQL and Env
+// Health and IMDS are as given where they are sound, Health without an address if
+// who may ask is in doubt, and Volumes, MySQL and Env
 // are nil, so that no disk is touched by a document that is not understood.
 func Parse(doc []byte) (*Spec, error) { return ParseLayers(Layer{Text: doc}) }
 
@@ -36,6 +37,9 @@ func ParseLayers(layers ...Layer) (*Spec, error) {
 		s.Volumes, s.MySQL, s.Env = nil, nil, nil
 		if slices.ContainsFunc(r.faults, func(f Fault) bool { return strings.HasPrefix(f.Path, "users_from") }) {
 			s.UsersFrom = nil
+		}
+		if slices.ContainsFunc(r.faults, openly) {
+			s.Health.Listen, s.Health.WebConfig = "", ""
 		}
 	}
 	return s, &Errors{Faults: r.faults}

@@ -476,3 +476,26 @@ func TestParseSealed(t *testing.T) {
 		}
 	}
 }
+
+// TestHealthInDoubt: where a fault may be about who may ask, nobody outside the
+// machine is answered; another fault leaves the address as it is.
+func TestHealthInDoubt(t *testing.T) {
+	for more, want := range map[string]Health{
+		"web_confg: /w.yml":                    {},
+		"web_config: w.yml":                    {},
+		"web_config: /w.yml, web_config: /x":   {},
+		"web_config: /w.yml, services: [a b]":  {Listen: "0.0.0.0:8273", WebConfig: "/w.yml", Services: []string{"a b.service"}},
+		"web_config: /w.yml, checks: {a: {}}":  {Listen: "0.0.0.0:8273", WebConfig: "/w.yml"},
+		"web_config: /w.yml, servces: [nginx]": {},
+		"web_config: /w.yml, rpo: {a: {}}":     {Listen: "0.0.0.0:8273", WebConfig: "/w.yml"},
+	} {
+		s, err := Parse([]byte("version: 1\nhealth: {listen: '0.0.0.0:8273', " + more + "}\n"))
+		if err == nil {
+			t.Errorf("%s: no fault", more)
+		}
+		s.Health.Checks, s.Health.RPO = nil, nil
+		if !reflect.DeepEqual(s.Health, want) {
+			t.Errorf("%s: %+v, want %+v", more, s.Health, want)
+		}
+	}
+}
