@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -44,6 +45,9 @@ type Config struct {
 		// Listen is where health answers unless the launch data says
 		// otherwise; the socket unit's own address if empty.
 		Listen string `yaml:"listen"`
+		// WebConfig is the file that says who may ask, unless the launch data
+		// names another; everybody who reaches the address if empty.
+		WebConfig string `yaml:"web_config"`
 	} `yaml:"health"`
 }
 
@@ -82,6 +86,9 @@ func loadConfig(path string) (Config, error) {
 	}
 	if c.Launch.File != "" && c.Launch.NoCloud != "" {
 		return c, fmt.Errorf("cannot use %s: launch.file contradicts launch.nocloud; keep one of them", path)
+	}
+	if w := c.Health.WebConfig; w != "" && !filepath.IsAbs(w) {
+		return c, fmt.Errorf("cannot use %s: health.web_config %q is not an absolute path", path, w)
 	}
 	return c, nil
 }

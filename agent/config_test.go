@@ -2,6 +2,7 @@ package agent
 
 import (
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -28,6 +29,23 @@ func TestEndpoints(t *testing.T) {
 			if err := c.useEndpoints(); err != nil || os.Getenv(variable) != tt.want {
 				t.Errorf("%s: %s: %s=%s, %v, want %s", name, tt.url, variable, os.Getenv(variable), err, tt.want)
 			}
+		}
+	}
+}
+
+// TestWebConfigPath: a file that is found from anywhere, or a fault; nothing that
+// depends on where bootswain is started.
+func TestWebConfigPath(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "bootswain.yaml")
+	for value, fault := range map[string]string{
+		"/etc/bootswain/web.yml": "",
+		"web.yml":                "cannot use " + path + `: health.web_config "web.yml" is not an absolute path`,
+	} {
+		if err := os.WriteFile(path, []byte("health: {web_config: "+value+"}\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if c, err := loadConfig(path); (err == nil) != (fault == "") || err != nil && err.Error() != fault || c.Health.WebConfig != value {
+			t.Errorf("%s: %+v, %v", value, c.Health, err)
 		}
 	}
 }

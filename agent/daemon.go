@@ -31,6 +31,8 @@ type daemon struct {
 	users      error                // what went wrong with the users
 	metadata   *situation.Situation // of the metadata service's restriction; nil: not asked for
 	restricted chan []string        // to whom it is to be restricted; capacity 1
+	listener   heard                // of where health is to answer
+	listens    chan errand          // where that is; capacity 1
 	launched   time.Time            // modification time of the launch file that was followed
 
 	ec2     *ebs.EC2 // nil: unknown, or there is none
@@ -72,7 +74,7 @@ func (a *Agent) Daemon(ctx context.Context) error {
 		Agent: a, began: time.Now(),
 		keepers: map[string]*keeper{}, stop: map[string]context.CancelFunc{}, views: map[string]view{},
 		askedAt: map[string]time.Time{}, done: map[string]chan struct{}{}, boot: bootID(),
-		restricted: make(chan []string, 1),
+		restricted: make(chan []string, 1), listens: make(chan errand, 1),
 	}
 	defer d.notice.Wait()
 	return d.loop(ctx, events)
@@ -98,6 +100,10 @@ func (d *daemon) loop(ctx context.Context, events <-chan ebs.Event) error {
 	d.spawn(func() { d.followLatency(ctx, post) })
 	d.spawn(func() {
 		d.restrictMetadata(ctx, d.restricted, func(s *situation.Situation) { post(func() { d.metadata = s }) })
+	})
+	d.spawn(func() {
+		p := porter{units: d.units, file: webFile}
+		p.keep(ctx, d.listens, func(h heard) { post(func() { d.hear(h) }) })
 	})
 	for {
 		select {

@@ -2,17 +2,25 @@ package agent
 
 import (
 	"context"
+	"fmt"
+	"os"
+	"path/filepath"
 	"runtime"
 	"runtime/debug"
 
 	"bootswain/health"
+	"bootswain/health/web"
 	"bootswain/systemd"
 )
 
 // HealthListen answers health polls on the socket that systemd opened. It runs
-// without privilege and reads the report, nothing else.
+// without privilege and reads the report, and who may ask, nothing else.
 func (a *Agent) HealthListen(ctx context.Context) error {
 	l, err := health.Socket()
+	if err != nil {
+		return err
+	}
+	who, err := access(os.Getenv("CREDENTIALS_DIRECTORY"))
 	if err != nil {
 		return err
 	}
@@ -23,24 +31,26 @@ func (a *Agent) HealthListen(ctx context.Context) error {
 	if err := systemd.Ready("answering on " + l.Addr().String()); err != nil {
 		return err
 	}
-	return health.Serve(ctx, l, statusFile, func() {
+	return health.Serve(ctx, l, statusFile, who, func() {
 		if err := systemd.Watchdog(); err != nil {
 			a.say("health: %v", err)
 		}
 	})
 }
 
-// listenAsAsked moves the health socket to the address of the launch data, or
-// of the image's configuration.
-func (d *daemon) listenAsAsked(ctx context.Context) {
-	address := d.orders.spec.Health.Listen
-	if address == "" {
-		address = d.config.Health.Listen
+// access reads who may ask from what systemd gave to the listener: everybody, if
+// it gave nothing. It gives what the daemon's drop-in says, or does not start it.
+func access(credentials string) (health.Access, error) {
+	if credentials == "" {
+		return health.Access{}, nil
 	}
-	if address == "" {
-		return
+	text, err := os.ReadFile(filepath.Join(credentials, filepath.Base(webFile)))
+	if err != nil {
+		return health.Access{}, fmt.Errorf("cannot know who may ask: %w", err)
 	}
-	if err := d.units.MoveSocket(ctx, "bootswain-health.socket", "bootswain-health.service", address); err != nil {
-		d.say("health: cannot listen on %s: %v", address, err)
+	c, err := web.Parse(text)
+	if err != nil {
+		return health.Access{}, fmt.Errorf("cannot know who may ask: %w", err)
 	}
+	return health.Access{TLS: c.TLS(), Guard: c.Guard}, nil
 }

@@ -18,6 +18,7 @@ const (
 	unitsEvery       = 15 * time.Second
 	unitsLimit       = 10 * time.Second
 	certificateEvery = 5 * time.Minute
+	renewIt          = "renew it; who renews it by itself says why it did not"
 	startGrace       = 2 * time.Minute // what is on its way for so long is no failure
 )
 
@@ -35,11 +36,14 @@ func (d *daemon) looks() []vitals.Look {
 	if !d.asked {
 		return looks
 	}
+	if d.listener.shown {
+		looks = append(looks, asked("certificate:listener", "health", certificateEvery, renewIt, ownCertificate))
+	}
 	for _, unit := range d.orders.spec.Health.Services {
 		looks = append(looks, d.service(unit))
 	}
 	for _, path := range d.orders.spec.Health.Certificates {
-		looks = append(looks, asked("certificate:"+path, path, certificateEvery, "renew it; who renews it by itself says why it did not", func(_ context.Context, now time.Time) probe.Answer {
+		looks = append(looks, asked("certificate:"+path, path, certificateEvery, renewIt, func(_ context.Context, now time.Time) probe.Answer {
 			return probe.Certificate(path, now)
 		}))
 	}

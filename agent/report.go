@@ -77,6 +77,11 @@ func (d *daemon) report() health.Report {
 	if d.metadata != nil {
 		r.Checks = append(r.Checks, health.CheckOf("imds", d.metadata, now))
 	}
+	if d.listener.sentence != nil {
+		c := health.CheckOf("listener", d.listener.sentence, now)
+		c.Quiet = c.Status == health.Pass
+		r.Checks = append(r.Checks, c)
+	}
 	for _, name := range d.order {
 		v := d.views[name]
 		r.Volumes = append(r.Volumes, v.tree())

@@ -2,6 +2,7 @@ package health
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -35,12 +36,25 @@ func Socket() (net.Listener, error) {
 	return listeners[0], nil
 }
 
-// Serve answers on l from the report at path until ctx ends. beat is called
-// again and again for as long as answers can be made.
-func Serve(ctx context.Context, l net.Listener, path string, beat func()) error {
+// Access is who may ask, and how. The zero value is everybody, over plain HTTP.
+type Access struct {
+	TLS   *tls.Config                     // nil: plain HTTP
+	Guard func(http.Handler) http.Handler // nil: none
+}
+
+// Serve answers those on l who may ask, from the report at path, until ctx ends.
+// beat is called again and again for as long as answers can be made.
+func Serve(ctx context.Context, l net.Listener, path string, who Access, beat func()) error {
 	from := &source{path: path, now: time.Now}
+	handler := answering(from.handler())
+	if who.Guard != nil {
+		// Who is not let in yet is no guest with an answer under way.
+		handler = who.Guard(handler)
+	}
 	server := &http.Server{
-		Handler:           answering(from.handler()),
+		Handler:           handler,
+		TLSConfig:         who.TLS,
+		TLSNextProto:      map[string]func(*http.Server, *tls.Conn, http.Handler){}, // HTTP/1.1 only
 		ConnContext:       withGuest,
 		ReadHeaderTimeout: requestLimit,
 		ReadTimeout:       requestLimit,
@@ -53,10 +67,17 @@ func Serve(ctx context.Context, l net.Listener, path string, beat func()) error 
 	stop := context.AfterFunc(ctx, func() { server.Close() })
 	defer stop()
 	go pulse(ctx, from, beat)
-	if err := server.Serve(newDoor(l, maxConnections)); !errors.Is(err, http.ErrServerClosed) {
+	if err := serve(server, newDoor(l, maxConnections)); !errors.Is(err, http.ErrServerClosed) {
 		return fmt.Errorf("cannot answer on %s: %w", l.Addr(), err)
 	}
 	return nil
+}
+
+func serve(s *http.Server, l net.Listener) error {
+	if s.TLSConfig == nil {
+		return s.Serve(l)
+	}
+	return s.ServeTLS(l, "", "")
 }
 
 // pulse calls beat for as long as the report can be looked at.

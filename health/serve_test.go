@@ -18,7 +18,7 @@ func TestServe(t *testing.T) {
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
-	go func() { ended <- Serve(ctx, l, stored(t, sample()), func() {}) }()
+	go func() { ended <- Serve(ctx, l, stored(t, sample()), Access{}, func() {}) }()
 	resp, err := http.Get("http://" + l.Addr().String() + "/livez")
 	if err != nil {
 		t.Fatal(err)
@@ -40,7 +40,7 @@ func TestServeOnADeadSocket(t *testing.T) {
 		t.Fatal(err)
 	}
 	l.Close()
-	wantError(t, Serve(context.Background(), l, "none", func() {}), "cannot answer on 127.0.0.1:")
+	wantError(t, Serve(context.Background(), l, "none", Access{}, func() {}), "cannot answer on 127.0.0.1:")
 }
 
 func TestSocketWithoutSystemd(t *testing.T) {
@@ -95,7 +95,7 @@ func TestFloods(t *testing.T) {
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
-	go func() { ended <- Serve(ctx, l, stored(t, sample()), func() {}) }()
+	go func() { ended <- Serve(ctx, l, stored(t, sample()), Access{}, func() {}) }()
 	address := l.Addr().String()
 	for name, says := range map[string]string{
 		"nothing": "", "slow loris": "GET /health HTTP/1.1\r\nHost: x\r\nX-A: ", "deaf": strings.Repeat("GET / HTTP/1.1\r\nHost: x\r\nAccept: text/html\r\n\r\n", 100),
@@ -136,7 +136,7 @@ func TestLimits(t *testing.T) {
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	defer stop()
-	go func() { _ = Serve(ctx, l, stored(t, sample()), func() {}) }() // it ends with the test
+	go func() { _ = Serve(ctx, l, stored(t, sample()), Access{}, func() {}) }() // it ends with the test
 	r, err := http.NewRequest(http.MethodGet, "http://"+l.Addr().String()+"/health", nil)
 	if err != nil {
 		t.Fatal(err)

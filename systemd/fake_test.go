@@ -21,7 +21,8 @@ type fakeHost struct {
 	active   map[string]bool
 	results  map[string]string // what the next job of a unit ends with, if not "done"
 	shutdown bool
-	stuck    bool // jobs never end
+	stuck    bool  // jobs never end
+	unread   error // why units cannot be read anew
 	reloads  int
 	open     int // connections
 	log      []string
@@ -132,6 +133,9 @@ func (h *fakeHost) ResetFailedUnitContext(_ context.Context, unit string) error 
 }
 
 func (h *fakeHost) ReloadContext(context.Context) error {
+	if h.unread != nil {
+		return h.unread
+	}
 	h.reloads++
 	for unit := range h.loaded {
 		h.loaded[unit], _ = h.file(unit)

@@ -154,7 +154,7 @@ func TestStorageTarget(t *testing.T) {
 	}
 }
 
-func TestMoveSocket(t *testing.T) {
+func TestListen(t *testing.T) {
 	m, h := newFake(t)
 	ctx := context.Background()
 	const socket, service = "bootswain-health.socket", "bootswain-health.service"
@@ -163,21 +163,56 @@ func TestMoveSocket(t *testing.T) {
 	if err := m.Start(ctx, socket); err != nil {
 		t.Fatal(err)
 	}
-	h.log = nil
-	if err := m.MoveSocket(ctx, socket, service, "0.0.0.0:8273"); err != nil {
+	const head, address, credential = "# Written by bootswain; gone with the next boot.\n", "[Socket]\nListenStream=\nListenStream=0.0.0.0:8273\n",
+		"[Service]\nLoadCredential=web.yml:/run/x/web.yml\n"
+	move := []string{"stop " + socket, "stop " + service, "start " + socket}
+	for _, tt := range []struct {
+		name             string
+		l                Listening
+		did              []string
+		listens, carries string // the drop-ins
+	}{
+		{"as the units have it", Listening{}, nil, "", ""},
+		{"another address", Listening{Address: "0.0.0.0:8273"}, move, head + address, ""},
+		{"the same", Listening{Address: "0.0.0.0:8273"}, nil, head + address, ""},
+		{"a credential", Listening{Address: "0.0.0.0:8273", Credential: "/run/x/web.yml"}, move, head + address, head + credential},
+		{"the same again", Listening{Address: "0.0.0.0:8273", Credential: "/run/x/web.yml"}, nil, head + address, head + credential},
+		{"neither", Listening{}, move, "", ""},
+	} {
+		h.log = nil
+		tt.l.Socket, tt.l.Service = socket, service
+		if err := m.Listen(ctx, tt.l); err != nil || !slices.Equal(h.log, tt.did) {
+			t.Errorf("%s: did %q, %v; want %q", tt.name, h.log, err, tt.did)
+		}
+		for file, want := range map[string]string{socket + ".d/50-listen.conf": tt.listens, service + ".d/50-web.conf": tt.carries} {
+			if text, err := os.ReadFile(filepath.Join(h.dir, file)); string(text) != want || (err != nil) != (want == "") {
+				t.Errorf("%s: %s is %q, %v; want %q", tt.name, file, text, err, want)
+			}
+		}
+	}
+}
+
+// TestListenUnread: while systemd has not read that a service needs a credential,
+// its socket stays closed; the next time opens it.
+func TestListenUnread(t *testing.T) {
+	m, h := newFake(t)
+	h.install(t, "a.socket")
+	h.install(t, "a.service")
+	if err := m.Start(t.Context(), "a.socket"); err != nil {
 		t.Fatal(err)
 	}
-	want := []string{"stop " + socket, "stop " + service, "start " + socket}
-	if !slices.Equal(h.log, want) || h.reloads != 1 {
-		t.Errorf("did %q and %d reloads, want %q and 1", h.log, h.reloads, want)
+	if !h.load("a.service") { // as systemd does, of a socket that listens
+		t.Fatal("no service")
 	}
-	h.log = nil
-	if err := m.MoveSocket(ctx, socket, service, "0.0.0.0:8273"); err != nil || len(h.log) != 0 {
-		t.Errorf("the same address: %q, %v", h.log, err)
+	h.unread = errors.New("busy")
+	l := Listening{Socket: "a.socket", Service: "a.service", Credential: "/run/x/web.yml"}
+	wantError(t, m.Listen(t.Context(), l), "cannot make systemd read its units anew: busy")
+	if h.active["a.socket"] {
+		t.Error("the socket is open")
 	}
-	text, err := os.ReadFile(filepath.Join(h.dir, socket+".d/50-listen.conf"))
-	if want := "# Written by bootswain; gone with the next boot.\n[Socket]\nListenStream=\nListenStream=0.0.0.0:8273\n"; err != nil || string(text) != want {
-		t.Errorf("drop-in is %q, want %q", text, want)
+	h.unread = nil
+	if err := m.Listen(t.Context(), l); err != nil || !h.active["a.socket"] {
+		t.Errorf("open: %v, %v", h.active["a.socket"], err)
 	}
 }
 

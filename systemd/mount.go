@@ -3,6 +3,7 @@ package systemd
 import (
 	"fmt"
 	"path"
+	"path/filepath"
 	"strings"
 	"unicode"
 
@@ -77,10 +78,24 @@ func (m MountUnit) String() string {
 
 // listenDropIn returns a drop-in that gives a socket unit one other address.
 func listenDropIn(address string) string {
+	if address == "" {
+		return ""
+	}
 	u := text{}
 	u.section("Socket")
 	u.add("ListenStream", "") // an empty value drops the addresses set before
 	u.set("ListenStream", address)
+	return u.String()
+}
+
+// credentialDropIn returns a drop-in that gives a service the file at path.
+func credentialDropIn(path string) string {
+	if path == "" {
+		return ""
+	}
+	u := text{}
+	u.section("Service")
+	u.set("LoadCredential", filepath.Base(path)+":"+path)
 	return u.String()
 }
 

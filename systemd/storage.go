@@ -36,22 +36,56 @@ func (m *Manager) StorageLost(ctx context.Context) error {
 	return m.Stop(ctx, StorageTarget)
 }
 
-// MoveSocket makes a socket unit listen on another address. The service behind
-// it ends first, because systemd opens no socket of a service that runs; the
-// next connection starts it again. With the same address nothing happens.
-func (m *Manager) MoveSocket(ctx context.Context, socket, service, address string) error {
-	if err := m.write(filepath.Join(socket+".d", "50-listen.conf"), listenDropIn(address)); err != nil {
+// Listening is where the socket of a service listens, and what the service is
+// given.
+type Listening struct {
+	Socket, Service string // units
+	Address         string // host:port; "" means as the unit has it
+	// Credential is the file that the service finds under its name in
+	// $CREDENTIALS_DIRECTORY; without it there it does not start. "" means none.
+	Credential string
+}
+
+// Listen makes a socket unit listen, and its service start, as l says. The service
+// ends before either changes, because systemd opens no socket of a service that
+// runs and gives it nothing new; the next connection starts it again. With what
+// is so already nothing happens.
+func (m *Manager) Listen(ctx context.Context, l Listening) error {
+	if err := m.dropIn(l.Service, "50-web.conf", credentialDropIn(l.Credential)); err != nil {
 		return err
 	}
-	state, err := m.State(ctx, socket)
-	if err != nil || !state.Outdated {
+	if err := m.dropIn(l.Socket, "50-listen.conf", listenDropIn(l.Address)); err != nil {
 		return err
 	}
-	for _, unit := range []string{socket, service} {
+	socket, err := m.State(ctx, l.Socket)
+	if err != nil {
+		return err
+	}
+	service, err := m.State(ctx, l.Service)
+	if err != nil || !socket.Outdated && !service.Outdated && socket.Running() {
+		return err
+	}
+	for _, unit := range []string{l.Socket, l.Service} {
 		if err := m.Stop(ctx, unit); err != nil {
 			return err
 		}
 	}
-	err = m.with(ctx, func(b bus) error { return reload(ctx, b) }) // of a socket that listens systemd would only say that it changed
-	return errors.Join(err, m.Start(ctx, socket))
+	// Of a socket that listens systemd would only say that it changed. Unless it has
+	// read both, the socket stays closed: the service could start without its credential.
+	if err := m.with(ctx, func(b bus) error { return reload(ctx, b) }); err != nil {
+		return err
+	}
+	return m.Start(ctx, l.Socket)
+}
+
+// dropIn writes a drop-in of a unit, or removes it if there is nothing to say.
+func (m *Manager) dropIn(unit, name, content string) error {
+	file := filepath.Join(unit+".d", name)
+	if content != "" {
+		return m.write(file, content)
+	}
+	if err := os.Remove(filepath.Join(m.dir, file)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("cannot remove the drop-in: %w", err)
+	}
+	return nil
 }

@@ -32,10 +32,11 @@ func Certificate(path string, now time.Time) Answer {
 	if err != nil {
 		return failed("cannot be read: " + line(err.Error()) + ".")
 	}
-	return judgeCertificates(text, now)
+	return Certificates(text, now)
 }
 
-func judgeCertificates(text []byte, now time.Time) Answer {
+// Certificates looks at when the certificates in PEM end; the first end counts.
+func Certificates(text []byte, now time.Time) Answer {
 	var first *x509.Certificate
 	for {
 		var block *pem.Block

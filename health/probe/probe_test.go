@@ -193,7 +193,7 @@ func TestCertificate(t *testing.T) {
 func FuzzCertificate(f *testing.F) {
 	f.Add([]byte("-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"))
 	f.Fuzz(func(t *testing.T, text []byte) {
-		if a := judgeCertificates(text, noon); a.Text == "" {
+		if a := Certificates(text, noon); a.Text == "" {
 			t.Error("nothing is said")
 		}
 	})
