@@ -38,6 +38,7 @@ type Attachment struct {
 	Instance string
 	Device   string // "/dev/sdf"
 	State    string // "attaching", "attached", "detaching"; "" means "attached"
+	Ends     bool   // the volume is deleted with the instance
 }
 
 // AddVolume lets the API know of a volume.

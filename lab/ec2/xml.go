@@ -48,7 +48,7 @@ type attachmentAnswer struct {
 }
 
 func (v *Volume) attachmentItem(a Attachment) attachmentItem {
-	return attachmentItem{Volume: v.ID, Instance: a.Instance, Device: a.Device, Status: a.State, Time: stamp(v.created)}
+	return attachmentItem{Volume: v.ID, Instance: a.Instance, Device: a.Device, Status: a.State, Time: stamp(v.created), Terminates: a.Ends}
 }
 
 type volumeItem struct {
