@@ -23,7 +23,13 @@ type board struct {
 // publish writes the report for the listener, the gate and status.
 func (b *board) publish(r health.Report) error {
 	r.Checks = health.Track(b.last.Checks, r.Checks)
-	if r.Time.Sub(b.last.Time) < reportEvery && sameNews(b.last, r) {
+	for i := range r.Checks {
+		// By the clock as it is now: where it was set meanwhile, what was looked
+		// at a moment ago would seem old.
+		c := &r.Checks[i]
+		c.Time, c.Since = r.Time.Add(c.Time.Sub(r.Time)), r.Time.Add(c.Since.Sub(r.Time))
+	}
+	if age := r.Time.Round(0).Sub(b.last.Time.Round(0)); age.Abs() < reportEvery && sameNews(b.last, r) {
 		return nil
 	}
 	b.last = r

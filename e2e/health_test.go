@@ -144,11 +144,13 @@ func (p *patient) day() {
 	p.wave("swap, and errors in a file system",
 		ailment{"swap", "swap fills", "warn", "taken", p.script("fallocate -l 48M /swap; chmod 600 /swap; mkswap -q /swap; swapon /swap; systemd-run -q --unit hog -p MemoryHigh=8M -p MemorySwapMax=44M perl -e 'my $n = 52 << 20; my $x = \"x\" x $n; sleep'"), p.script("systemctl stop hog; swapoff /swap; rm /swap")},
 		ailment{"errors:/srv/small", "ext4 finds an error", "warn", "has noted 1 errors", p.script("echo found >/sys/fs/ext4/$(basename $(readlink -f /dev/mapper/bootswain-small))/trigger_fs_error"),
-			p.script("bootswain down small; e2fsck -fy "+device(small)+" || test $? = 1; bootswain up small")})
+			p.script("bootswain down small; e2fsck -fy " + device(small) + " || test $? = 1; bootswain up small")})
 	p.wave("launch data with a fault",
 		ailment{"launch-data", "launch data has a fault", "fail", "helth unknown", func() { p.apply([]byte(document("")+"helth: {}\n"), 5) }, well})
 	p.wave("a user who cannot be set up",
-		ailment{"users", "a shell is not installed", "fail", "the shell /bin/zsh is not installed", func() { p.apply([]byte(strings.Replace(document(""), "users:\n", "users:\n  - {name: visitor, shell: /bin/zsh}\n", 1)), 1) }, well})
+		ailment{"users", "a shell is not installed", "fail", "the shell /bin/zsh is not installed", func() {
+			p.apply([]byte(strings.Replace(document(""), "users:\n", "users:\n  - {name: visitor, shell: /bin/zsh}\n", 1)), 1)
+		}, well})
 	p.databaseWaves(document, data)
 }
 
@@ -213,10 +215,12 @@ func (p *patient) month() {
 			p.lab.EC2.AddVolume(known)
 		}
 	}
+	p.awake = true // a clock that jumps makes nothing old
 	p.wave("what is looked at rarely",
 		ailment{"certificate:" + certificate, "a certificate has expired", "fail", "ended on", certified(-1), certified(400)},
 		ailment{"termination", "EC2 is to delete a volume with the instance", "warn", v.ID, ends(true), ends(false)},
 		ailment{"clock", "the clock jumps", "warn", "jumped by 3h", p.script("date -s '+3 hours'"), func() {}})
+	p.awake = false
 	p.wave("waiting",
 		ailment{"pressure:io", "all wait for a disk", "warn", "all tasks waited for it", func() {
 			v.SetFault(nbd.Fault{Hang: true})

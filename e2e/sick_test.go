@@ -29,8 +29,9 @@ type ailment struct {
 // patient is a machine that is made ill and well again.
 type patient struct {
 	*bench
-	m    *lab.Machine
-	book *book
+	m     *lab.Machine
+	book  *book
+	awake bool // nothing may be said not to be looked at
 }
 
 // book is what all patients have shown.
@@ -70,8 +71,11 @@ func (p *patient) answer(ctx context.Context) (h health, err error) {
 	}
 	p.book.mu.Lock()
 	defer p.book.mu.Unlock()
-	for name := range h.Checks {
+	for name, c := range h.Checks {
 		p.book.seen[kind(name)] = true
+		if p.awake && len(c) == 1 && strings.Contains(c[0].Output, "not looked at for") {
+			p.Errorf("%s: %s", name, c[0].Output)
+		}
 	}
 	return h, nil
 }

@@ -30,7 +30,7 @@ type Place struct {
 
 // Room is the look at a place: how full it is, and whether it is sound.
 func Room(h Host, p Place) Look {
-	s := &space{host: h, place: p}
+	s := &space{host: h, place: p, wasFree: p.Path != "/"}
 	return Look{Key: fmt.Sprint("room ", p), Check: "space:" + p.Path, See: func(_ context.Context, now time.Time) Seen { return s.look(now) }}
 }
 
@@ -38,7 +38,7 @@ func Room(h Host, p Place) Look {
 type space struct {
 	host    Host
 	place   Place
-	wasFree bool // it could be written to
+	wasFree bool // it could be written to; of a volume that is known beforehand
 	taken   []taken
 }
 
@@ -102,7 +102,8 @@ func (p *space) mount() *mountinfo.Info {
 }
 
 // writable fails for what became read-only, which is how ext4 answers errors.
-// Where a place was never anything else, that is how it is meant.
+// Where the root was never anything else, that is how it is meant; how a volume is
+// meant says what was asked for, and a restart in the meantime excuses nothing.
 func (p *space) writable(m *mountinfo.Info, now time.Time) health.Check {
 	readOnly := slices.Contains(strings.Split(m.Options, ","), "ro") || slices.Contains(strings.Split(m.VFSOptions, ","), "ro")
 	p.wasFree = p.wasFree || !readOnly
@@ -114,7 +115,7 @@ func (p *space) writable(m *mountinfo.Info, now time.Time) health.Check {
 		c.Sentence = health.Sentence{Word: situation.Failed, Subject: p.place.Path, Text: "became read-only.",
 			Next: "see why: dmesg; if the file system is sound, mount -o remount,rw " + p.place.Path}
 	case readOnly:
-		c.Sentence.Text = "is read-only, as it was from the beginning."
+		c.Sentence.Text = "is read-only, as it is meant to be."
 	}
 	return c
 }

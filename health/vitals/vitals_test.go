@@ -222,10 +222,14 @@ func TestSpace(t *testing.T) {
 	expect(t, s, "errors:/srv/data", "warn DEGRADED /srv/data: the file system has noted 3 errors.")
 
 	m.host.Statfs = func(string) (unix.Statfs_t, error) { return unix.Statfs_t{}, errors.New("input/output error") }
-	p = &space{host: m.host, place: Place{Path: "/srv/data"}}
-	s = p.look(noon)
+	s = Room(m.host, Place{Path: "/srv/data"}).See(t.Context(), noon)
 	expect(t, s, "space:/srv/data", "fail FAILED /srv/data: does not say how full it is: input/output error.")
-	expect(t, s, "writable:/srv/data", "pass READY /srv/data: is read-only, as it was from the beginning.")
+	expect(t, s, "writable:/srv/data", "fail FAILED /srv/data: became read-only.")
+	s = Room(m.host, Place{Path: "/srv/data", ReadOnly: true}).See(t.Context(), noon)
+	expect(t, s, "writable:/srv/data", "pass READY /srv/data: is read-only, as it is meant to be.")
+	m.write("proc/self/mountinfo", "36 1 253:0 / / rw,noatime - ext4 /dev/mapper/x ro\n")
+	s = Room(m.host, Place{Path: "/"}).See(t.Context(), noon)
+	expect(t, s, "writable:/", "pass READY /: is read-only, as it is meant to be.")
 }
 
 func TestClock(t *testing.T) {
