@@ -25,7 +25,8 @@ import (
 
 // elsewhere are the checks that no machine here can bring to fail, and why.
 var elsewhere = map[string]string{
-	"mysql:history": "a million transactions take an emulated processor ten minutes; the server's figure is read in health's own tests",
+	"latency":       "a disk that gets slower needs a baseline of six hours; TestPrometheus brings one",
+	"mysql:history": "a million transactions that wait for the purge are many minutes of an emulated processor; agent's tests judge the figure",
 }
 
 // TestHealth makes every check of the documentation fail for its true reason and
@@ -167,6 +168,21 @@ func (p *patient) databaseWaves(document func(string) string, data []*lab.Volume
 			p.sql(p.m, "set global max_connections=151")
 		}},
 	)
+	slow := func(by time.Duration) {
+		for _, v := range data {
+			v.SetFault(nbd.Fault{Delay: by})
+		}
+	}
+	p.wave("a database whose disks are too slow for what it is to write",
+		ailment{"mysql:checkpoint", "a small redo log fills", "warn", "of redo since the checkpoint", func() {
+			p.sql(p.m, "create database story; create table story.t (n int primary key, t mediumblob); insert into story.t select seq, repeat('x', 30000) from seq_1_to_100; set global innodb_log_file_size=4194304")
+			slow(time.Second)
+			p.sh(p.m, `systemd-run -q --unit writes sh -c 'while echo "update story.t set t = repeat(left(md5(rand()), 1), 30000);"; do :; done | mariadb'`)
+		}, func() {
+			slow(0)
+			p.sh(p.m, "systemctl stop writes")
+			p.sql(p.m, "set global innodb_log_file_size=100663296; drop database story")
+		}})
 	p.wave("a database that tells nothing",
 		ailment{"mysql:status", "bootswain's account is dropped", "warn", "does not let bootswain read", func() { p.sql(p.m, "drop user bootswain@localhost") }, func() {
 			said := p.sh(p.m, "bootswain status | sed -n 's/^ *next: as root in it: //p'")
