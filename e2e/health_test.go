@@ -98,7 +98,7 @@ func (p *patient) day() {
   checks:
     web: {http: "http://127.0.0.1:8080/", every: 5s}
     port: {tcp: "127.0.0.1:8080", every: 5s}
-    orders: {command: [/usr/local/bin/check-orders], every: 5s, timeout: 20s}
+    orders: {command: [/usr/local/bin/check-orders], every: 10s, timeout: 10s}
     report: {file: /var/lib/report, max_age: 26h, every: 5s}
 `
 	document := func(database string) string {
