@@ -33,8 +33,11 @@ func Command(ctx context.Context, r run.Runner, argv []string, limit time.Durati
 	for _, p := range sandbox {
 		args = append(args, "--property="+p)
 	}
-	args = append(args, "--", "/bin/bash", "-c", headCommand, "check")
-	out, err := r.Run(ctx, run.Cmd{Name: "systemd-run", Args: append(args, argv...), Timeout: limit + 5*time.Second})
+	args = append(args, "--")
+	for _, arg := range append([]string{"/bin/bash", "-c", headCommand, "check"}, argv...) {
+		args = append(args, strings.ReplaceAll(arg, "$", "$$")) // systemd would put its own variables in, systemd.service(5)
+	}
+	out, err := r.Run(ctx, run.Cmd{Name: "systemd-run", Args: args, Timeout: limit + 5*time.Second})
 	text, numbers := perfdata(line(string(out)))
 	if text == "" {
 		text = "said nothing"

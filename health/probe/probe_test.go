@@ -114,13 +114,13 @@ func TestCommand(t *testing.T) {
 		{strings.Repeat("é", 500), nil, health.Pass, "é…."},
 	} {
 		s := &shell{out: tt.out, err: tt.err}
-		a := Command(t.Context(), s, []string{"/usr/local/bin/check", "-w", "1 0"}, 3*time.Second)
+		a := Command(t.Context(), s, []string{"/usr/local/bin/check", "-w", "1 ${0}"}, 3*time.Second)
 		expect(t, tt.out, a, tt.status, tt.text)
 		if len(a.Text) > 2*maxLine {
 			t.Errorf("%d bytes are told", len(a.Text))
 		}
 		i := slices.Index(s.ran.Args, "--")
-		if i < 0 || !slices.Equal(s.ran.Args[i+5:], []string{"/usr/local/bin/check", "-w", "1 0"}) || !slices.Contains(s.ran.Args, "--property=RuntimeMaxSec=3") {
+		if i < 0 || !slices.Equal(s.ran.Args[i+3:], []string{`"$$@" 2>/dev/null | head -c 65536; exit "$${PIPESTATUS[0]}"`, "check", "/usr/local/bin/check", "-w", "1 $${0}"}) || !slices.Contains(s.ran.Args, "--property=RuntimeMaxSec=3") {
 			t.Errorf("ran %v", s.ran)
 		}
 	}
