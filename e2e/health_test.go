@@ -25,7 +25,7 @@ import (
 
 // elsewhere are the checks that no machine here can bring to fail, and why.
 var elsewhere = map[string]string{
-	"latency":       "a disk that gets slower needs a baseline of six hours; TestPrometheus brings one",
+	"latency": "a disk that gets slower needs a baseline of six hours; TestPrometheus brings one",
 }
 
 // TestHealth makes every check of the documentation fail for its true reason and
@@ -194,7 +194,8 @@ func (p *patient) databaseWaves(document func(string) string, data []*lab.Volume
 	p.wave("a database with a long transaction",
 		ailment{"mysql:history", "a transaction keeps what others changed", "warn", "transactions wait for the purge", func() {
 			p.sql(p.m, "create database story; create table story.h (n int); insert into story.h values (0)")
-			p.sh(p.m, `systemd-run -q --unit long sh -c '{ echo "start transaction with consistent snapshot;"; sleep 900; } | mariadb'
+			p.sh(p.m, `systemd-run -q --unit long sh -c '{ printf "start transaction with consistent snapshot;\nsystem touch /run/long\n"; sleep 900; } | mariadb'
+				until [ -e /run/long ]; do sleep 0.2; done
 				{ echo 'set global innodb_flush_log_at_trx_commit=0;'; yes 'update story.h set n = n + 1;' | head -n 800; } | mariadb`)
 		}, func() { p.sh(p.m, "systemctl stop long"); p.sql(p.m, "drop database story") }})
 	p.wave("a database that tells nothing",
