@@ -152,10 +152,13 @@ func (p *patient) day() {
 		ailment{"snapshot:plain", "no snapshots are made any more", "fail", "the last snapshot is 7h", p.script("touch -d '7 hours ago' /srv/plain/.bootswain-snapshot"), p.script("touch /srv/plain/.bootswain-snapshot")},
 		ailment{"backup:plain", "nor backups in time", "warn", "the last backup is 25h", p.script("touch -d '25 hours ago' /srv/plain/.bootswain-backup"), p.script("touch /srv/plain/.bootswain-backup")},
 		ailment{"swap", "swap fills", "warn", "taken", p.script("fallocate -l 48M /swap; chmod 600 /swap; mkswap -q /swap; swapon /swap; systemd-run -q --unit hog -p MemoryHigh=8M -p MemorySwapMax=44M perl -e 'my $n = 52 << 20; my $x = \"x\" x $n; sleep'"), p.script("systemctl stop hog; swapoff /swap; rm /swap")},
-		ailment{"errors:/srv/small", "ext4 finds an error", "warn", "has noted 1 errors", p.script("echo found >/sys/fs/ext4/$(basename $(readlink -f /dev/mapper/bootswain-small))/trigger_fs_error"),
+		ailment{"errors:/srv/small", "ext4 finds an error", "warn", "has noted errors: 1.", p.script("echo found >/sys/fs/ext4/$(basename $(readlink -f /dev/mapper/bootswain-small))/trigger_fs_error"),
 			p.script("bootswain down small; e2fsck -fy " + device(small) + " || test $? = 1; bootswain up small")})
 	p.wave("launch data with a fault",
-		ailment{"launch-data", "launch data has a fault", "fail", "helth unknown", func() { p.apply([]byte(document("")+"helth: {}\n"), 5) }, well})
+		ailment{"launch-data", "launch data has a fault", "fail", "helth unknown", func() {
+			p.m.IMDS.Set("user-data", document("")+"helth: {}\n")
+			p.sh(p.m, "rm /run/bootswain/launch.json; systemctl restart bootswain")
+		}, well})
 	p.wave("a user who cannot be set up",
 		ailment{"users", "a shell is not installed", "fail", "the shell /bin/zsh is not installed", func() {
 			p.apply([]byte(strings.Replace(document(""), "users:\n", "users:\n  - {name: visitor, shell: /bin/zsh}\n", 1)), 1)

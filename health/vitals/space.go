@@ -141,7 +141,7 @@ func (p *space) errors(m *mountinfo.Info, now time.Time) (c health.Check, there 
 		Sentence: health.Sentence{Word: situation.Ready, Subject: p.place.Path, Text: "no errors noted in the file system."}}
 	if n > 0 {
 		c.Status = health.Warn
-		c.Sentence = health.Sentence{Word: situation.Degraded, Subject: p.place.Path, Text: fmt.Sprintf("the file system has noted %.0f errors.", n),
+		c.Sentence = health.Sentence{Word: situation.Degraded, Subject: p.place.Path, Text: fmt.Sprintf("the file system has noted errors: %.0f.", n),
 			Next: "take it down and check it: e2fsck -f; then see dmesg for the disk's part in it"}
 	}
 	return c, true

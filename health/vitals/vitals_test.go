@@ -219,7 +219,7 @@ func TestSpace(t *testing.T) {
 	expect(t, s, "space:/srv/data", "fail FAILED /srv/data: 99% taken")
 	expect(t, s, "inodes:/srv/data", "fail FAILED /srv/data: 99% of its files taken.")
 	expect(t, s, "writable:/srv/data", "fail FAILED /srv/data: became read-only.")
-	expect(t, s, "errors:/srv/data", "warn DEGRADED /srv/data: the file system has noted 3 errors.")
+	expect(t, s, "errors:/srv/data", "warn DEGRADED /srv/data: the file system has noted errors: 3.")
 
 	m.host.Statfs = func(string) (unix.Statfs_t, error) { return unix.Statfs_t{}, errors.New("input/output error") }
 	s = Room(m.host, Place{Path: "/srv/data"}).See(t.Context(), noon)
