@@ -65,6 +65,8 @@ type Lab struct {
 
 	s3        *s3.Server // nil until it is started
 	s3Process *process
+
+	prometheus *process // nil until it is started
 }
 
 // New opens a laboratory. The first one since the host started finds out
@@ -125,6 +127,9 @@ func (l *Lab) Close() error {
 	if l.s3 != nil {
 		l.s3.Close()
 		l.s3Process.kill()
+	}
+	if l.prometheus != nil {
+		l.prometheus.kill()
 	}
 	for _, m := range machines {
 		errs = append(errs, m.Close())
