@@ -38,7 +38,7 @@ func TestPrometheus(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	go func() { _ = health.Serve(ctx, listener, path, func() {}) }() // it ends with the test
+	go func() { _ = health.Serve(ctx, listener, path, health.Access{}, func() {}) }() // it ends with the test
 	addr := listener.Addr().String()
 	if code, body, err := Get(ctx, addr, "/metrics"); err != nil || code != 200 {
 		t.Errorf("/metrics: %d %v", code, err)
