@@ -76,6 +76,9 @@ func (c Counters) Since(before Counters) (Sample, bool) {
 func (s Side) since(before Side) Side {
 	d := Side{Ops: s.Ops - before.Ops, Bytes: s.Bytes - before.Bytes, Wait: s.Wait - before.Wait}
 	d.Stuck = s.Stuck && before.Stuck && d.Ops == 0
+	if d.Bytes == 0 && d.valid() {
+		d.Ops, d.Wait = 0, 0 // flushes: NVMe's multipath counts them as reads (nvme_mpath_end_request)
+	}
 	return d
 }
 

@@ -243,6 +243,11 @@ func TestCounters(t *testing.T) {
 	if s, ok := b.Since(a); !ok || s != want {
 		t.Errorf("%+v, %v", s, ok)
 	}
+	flushed := b
+	flushed.Time, flushed.Read.Ops, flushed.Read.Wait = b.Time.Add(Interval), b.Read.Ops+50, b.Read.Wait+time.Second
+	if s, ok := flushed.Since(b); !ok || s.Read != (Side{}) {
+		t.Errorf("flushes that are counted as reads: %+v, %v", s, ok)
+	}
 	if _, ok := a.Since(b); ok {
 		t.Error("counters of another disk are believed")
 	}
