@@ -58,6 +58,8 @@ func (p *patient) script(text string) func() { return func() { p.Helper(); p.sh(
 
 // answer is what /health says, which has to be of its draft's form.
 func (p *patient) answer(ctx context.Context) (h health, err error) {
+	ctx, cancel := context.WithTimeout(ctx, answered)
+	defer cancel()
 	code, body, err := p.m.HTTP(ctx, "/health")
 	if err != nil {
 		return h, err
@@ -124,8 +126,11 @@ func passes(h health, a ailment) error {
 	return fmt.Errorf("%s is %+v, want pass", a.check, c)
 }
 
-// patience is in the host's time, for the sake of slow hosts.
-const patience = 5 * time.Minute
+// In the host's time, for the sake of slow hosts.
+const (
+	patience = 10 * time.Minute
+	answered = 30 * time.Second // of one question
+)
 
 // until asks for health again and again until each ailment was once as holds
 // wants it, and says whether that came.
