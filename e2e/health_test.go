@@ -187,7 +187,7 @@ func (p *patient) databaseWaves(document func(string) string, data []*lab.Volume
 	}
 	p.wave("a database whose disks are too slow for what it is to write",
 		ailment{"mysql:checkpoint", "a small redo log fills", "warn", "of redo since the checkpoint", func() {
-			p.sql(p.m, "create database story; use story; create table t (n int primary key, t mediumblob); insert into t select seq, repeat('x', 30000) from seq_1_to_100; set global innodb_log_file_size=4194304")
+			p.sql(p.m, "create database story; use story; create table t (n int primary key, t mediumblob); insert into t select seq, repeat('x', 30000) from seq_1_to_100; set global innodb_log_file_size=16777216")
 			slow(time.Second)
 			p.sh(p.m, `systemd-run -q --unit writes sh -c 'while echo "update story.t set t = repeat(left(md5(rand()), 1), 30000);"; do :; done | mariadb'`)
 		}, func() {
