@@ -18,6 +18,7 @@ import (
 type fakeHost struct {
 	dir      string
 	loaded   map[string]string // content when the unit was read
+	dropIns  map[string][]string
 	active   map[string]bool
 	results  map[string]string // what the next job of a unit ends with, if not "done"
 	shutdown bool
@@ -29,7 +30,7 @@ type fakeHost struct {
 }
 
 func newFake(t *testing.T) (*Manager, *fakeHost) {
-	h := &fakeHost{dir: t.TempDir(), loaded: map[string]string{}, active: map[string]bool{}, results: map[string]string{}}
+	h := &fakeHost{dir: t.TempDir(), loaded: map[string]string{}, dropIns: map[string][]string{}, active: map[string]bool{}, results: map[string]string{}}
 	t.Cleanup(func() {
 		if h.open != 0 {
 			t.Errorf("%d connections left open", h.open)
@@ -61,13 +62,17 @@ func (h *fakeHost) state() string {
 // file reads a unit with its drop-ins.
 func (h *fakeHost) file(unit string) (string, bool) {
 	data, err := os.ReadFile(filepath.Join(h.dir, unit))
-	dropIns, _ := filepath.Glob(filepath.Join(h.dir, unit+".d", "*.conf"))
 	text := string(data)
-	for _, d := range dropIns {
+	for _, d := range h.findDropIns(unit) {
 		more, _ := os.ReadFile(d)
 		text += string(more)
 	}
 	return text, err == nil
+}
+
+func (h *fakeHost) findDropIns(unit string) []string {
+	found, _ := filepath.Glob(filepath.Join(h.dir, unit+".d", "*.conf"))
+	return found
 }
 
 func (h *fakeHost) load(unit string) bool {
@@ -77,7 +82,7 @@ func (h *fakeHost) load(unit string) bool {
 	}
 	delete(h.loaded, unit) // systemd forgets what is down and has no file
 	if ok {
-		h.loaded[unit] = text
+		h.loaded[unit], h.dropIns[unit] = text, h.findDropIns(unit)
 	}
 	return ok
 }
@@ -139,6 +144,7 @@ func (h *fakeHost) ReloadContext(context.Context) error {
 	h.reloads++
 	for unit := range h.loaded {
 		h.loaded[unit], _ = h.file(unit)
+		h.dropIns[unit] = h.findDropIns(unit)
 	}
 	return nil
 }
@@ -161,7 +167,9 @@ func (h *fakeHost) GetAllPropertiesContext(_ context.Context, unit string) (map[
 	if h.load(unit) {
 		p["LoadState"] = "loaded"
 		now, _ := h.file(unit)
-		p["NeedDaemonReload"] = now != h.loaded[unit]
+		p["DropInPaths"] = h.dropIns[unit]
+		// Of a drop-in where none was, nothing is noticed.
+		p["NeedDaemonReload"] = now != h.loaded[unit] && (len(h.dropIns[unit]) > 0 || len(h.findDropIns(unit)) == 0)
 	}
 	if h.active[unit] {
 		p["ActiveState"], p["SubState"], p["MainPID"], p["StateChangeTimestamp"] = "active", "running", uint32(42), uint64(1_700_000_000_000_000)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -115,7 +116,7 @@ func TestState(t *testing.T) {
 	got, err := m.State(ctx, "mariadb.service")
 	want := State{Name: "mariadb.service", Load: "loaded", Active: "active", Sub: "running", Result: "success",
 		MainPID: 42, Since: time.UnixMicro(1_700_000_000_000_000)}
-	if err != nil || got != want || !got.Exists() || !got.Running() {
+	if err != nil || !reflect.DeepEqual(got, want) || !got.Exists() || !got.Running() {
 		t.Errorf("State = %+v, %v\n want %+v", got, err, want)
 	}
 	if s, err := m.State(ctx, "mysqld.service"); err != nil || s.Exists() || s.Running() || !s.Since.IsZero() {

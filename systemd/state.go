@@ -18,6 +18,7 @@ type State struct {
 	Text     string    // what a service last said of itself: STATUS= of sd_notify(3)
 	Queued   bool      // systemd has yet to finish a start or stop of it
 	Outdated bool      // its file changed after the manager read it
+	DropIns  []string  // the paths of those that the manager read
 	Since    time.Time // when Active last changed; zero: never
 }
 
@@ -66,6 +67,7 @@ func readState(ctx context.Context, b bus, unit string) (State, error) {
 		Sub: str("SubState"), Result: str("Result"), Text: str("StatusText"),
 	}
 	s.Outdated, _ = p["NeedDaemonReload"].(bool)
+	s.DropIns, _ = p["DropInPaths"].([]string)
 	// A pair of the job's id and its object path; the id is 0 if there is none.
 	if job, ok := p["Job"].([]any); ok && len(job) > 0 {
 		id, _ := job[0].(uint32)

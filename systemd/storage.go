@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"bootswain/internal/atomicfile"
 )
@@ -51,18 +52,12 @@ type Listening struct {
 // runs and gives it nothing new; the next connection starts it again. With what
 // is so already nothing happens.
 func (m *Manager) Listen(ctx context.Context, l Listening) error {
-	if err := m.dropIn(l.Service, "50-web.conf", credentialDropIn(l.Credential)); err != nil {
-		return err
-	}
-	if err := m.dropIn(l.Socket, "50-listen.conf", listenDropIn(l.Address)); err != nil {
-		return err
-	}
-	socket, err := m.State(ctx, l.Socket)
+	_, serviceRead, err := m.dropIn(ctx, l.Service, "50-web.conf", credentialDropIn(l.Credential))
 	if err != nil {
 		return err
 	}
-	service, err := m.State(ctx, l.Service)
-	if err != nil || !socket.Outdated && !service.Outdated && socket.Running() {
+	socket, socketRead, err := m.dropIn(ctx, l.Socket, "50-listen.conf", listenDropIn(l.Address))
+	if err != nil || serviceRead && socketRead && socket.Running() {
 		return err
 	}
 	for _, unit := range []string{l.Socket, l.Service} {
@@ -78,14 +73,21 @@ func (m *Manager) Listen(ctx context.Context, l Listening) error {
 	return m.Start(ctx, l.Socket)
 }
 
-// dropIn writes a drop-in of a unit, or removes it if there is nothing to say.
-func (m *Manager) dropIn(unit, name, content string) error {
+// dropIn writes a drop-in of a unit, or removes it if there is nothing to say, and
+// says whether the manager has read the unit as it is now. That is not asked of
+// the manager alone: it does not notice the first drop-in of a unit until it has
+// looked into its folders anew (seen with systemd 252).
+func (m *Manager) dropIn(ctx context.Context, unit, name, content string) (state State, read bool, err error) {
 	file := filepath.Join(unit+".d", name)
+	path := filepath.Join(m.dir, file)
 	if content != "" {
-		return m.write(file, content)
+		err = m.write(file, content)
+	} else if err = os.Remove(path); errors.Is(err, fs.ErrNotExist) {
+		err = nil
 	}
-	if err := os.Remove(filepath.Join(m.dir, file)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("cannot remove the drop-in: %w", err)
+	if err != nil {
+		return State{}, false, fmt.Errorf("cannot say it to %s: %w", unit, err)
 	}
-	return nil
+	state, err = m.State(ctx, unit)
+	return state, !state.Outdated && slices.Contains(state.DropIns, path) == (content != ""), err
 }

@@ -2,7 +2,6 @@ package systemd
 
 import (
 	"context"
-	"path/filepath"
 	"strconv"
 	"time"
 )
@@ -11,14 +10,11 @@ import (
 // and this long after it ended each time. With the same period nothing happens.
 // It does not wait: the timer may be ordered after what calls this.
 func (m *Manager) Repeat(ctx context.Context, timer string, every time.Duration) error {
-	if err := m.write(filepath.Join(timer+".d", "50-every.conf"), everyDropIn(every)); err != nil {
-		return err
-	}
-	state, err := m.State(ctx, timer)
+	state, read, err := m.dropIn(ctx, timer, "50-every.conf", everyDropIn(every))
 	if err != nil {
 		return err
 	}
-	if state.Outdated {
+	if !read {
 		if err := m.with(ctx, func(b bus) error { return reload(ctx, b) }); err != nil {
 			return err
 		}
