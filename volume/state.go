@@ -160,6 +160,12 @@ func (s State) uuid(kind string) string {
 	return uuid(kind, s.Name, s.ids())
 }
 
+// Copied tells whether the volume was made on other EBS volumes than it is on, as
+// one restored from snapshots was.
+func (s State) Copied() bool {
+	return s.Filesystem != nil && s.Filesystem.UUID != s.uuid(kindFilesystem)
+}
+
 // again is the same volume, to be looked at once more.
 func (s State) again() State {
 	return State{Name: s.Name, Mode: s.Mode, Store: s.Store, Wanted: s.Wanted, Devices: slices.Clone(s.Devices), w: s.w}

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"bootswain/ebs"
+	"bootswain/filesystem"
 	"bootswain/internal/corpus"
 	"bootswain/internal/run"
 	"bootswain/internal/situation"
@@ -238,4 +240,19 @@ func tooSmall(t *testing.T, b stateBench) {
 	want := over(small)
 	want.Filesystem.Type = "ext4"
 	refusedWith(t, b, want, situation.Refused, "has 16 MiB, and an ext4 volume takes 32; nothing written.\n  next: use larger volumes")
+}
+
+// TestCopied: a volume restored from snapshots is on other EBS volumes than those
+// that it was made on.
+func TestCopied(t *testing.T) {
+	made := State{Name: "data", Devices: []Device{{Device: ebs.Device{VolumeID: "vol-0a11"}}}}
+	if made.Copied() {
+		t.Error("a volume without a file system is a copy")
+	}
+	made.Filesystem = &Filesystem{Superblock: filesystem.Superblock{UUID: made.uuid(kindFilesystem)}}
+	restored := made
+	restored.Devices = []Device{{Device: ebs.Device{VolumeID: "vol-0a22"}}}
+	if made.Copied() || !restored.Copied() {
+		t.Errorf("made: a copy is %v; restored: %v", made.Copied(), restored.Copied())
+	}
 }
