@@ -47,20 +47,33 @@ func (m *Manager) Mount(ctx context.Context, u MountUnit) error {
 
 // Unmount stops what uses the mount at where, unmounts it, waits for all that
 // and removes its unit. If nothing is mounted there, only the unit is removed.
-func (m *Manager) Unmount(ctx context.Context, where string) error {
+func (m *Manager) Unmount(ctx context.Context, where string) error { return m.UnmountWith(ctx, where) }
+
+// UnmountWith does so with a mount and others that are bound to it: they end
+// together, and whoever starts meanwhile is stopped no more often than for one.
+func (m *Manager) UnmountWith(ctx context.Context, where string, bound ...string) error {
 	name := MountName(where)
 	if err := m.Stop(ctx, name); err != nil {
 		return err
 	}
-	switch err := os.Remove(filepath.Join(m.dir, name)); {
-	case errors.Is(err, fs.ErrNotExist):
+	var removed []string
+	for _, w := range append([]string{where}, bound...) {
+		switch err := os.Remove(filepath.Join(m.dir, MountName(w))); {
+		case errors.Is(err, fs.ErrNotExist):
+		case err != nil:
+			return fmt.Errorf("cannot remove the unit: %w", err)
+		default:
+			removed = append(removed, MountName(w))
+		}
+	}
+	if len(removed) == 0 {
 		return nil
-	case err != nil:
-		return fmt.Errorf("cannot remove the unit: %w", err)
 	}
 	return m.with(ctx, func(b bus) error {
-		if err := refresh(ctx, b, name); err != nil {
-			return err
+		for _, unit := range removed {
+			if err := refresh(ctx, b, unit); err != nil {
+				return err
+			}
 		}
 		// What was started in between may have mounted it once more; now that the
 		// unit is gone, nothing can.

@@ -38,6 +38,27 @@ func TestMountAndUnmount(t *testing.T) {
 	}
 }
 
+// TestUnmountWith: what is bound to a mount ends with it, which is systemd's work;
+// the units of both go.
+func TestUnmountWith(t *testing.T) {
+	m, h := newFake(t)
+	ctx := context.Background()
+	inside := data
+	inside.Where, inside.BindsTo = "/srv/data/#more", []string{data.Name()}
+	for _, u := range []MountUnit{data, inside} {
+		if err := m.Mount(ctx, u); err != nil {
+			t.Fatal(err)
+		}
+	}
+	delete(h.active, inside.Name())
+	for range 2 {
+		if err := m.UnmountWith(ctx, data.Where, inside.Where, "/srv/never"); err != nil {
+			t.Fatal(err)
+		}
+		wantState(t, h, "up [] files [] reloads 0")
+	}
+}
+
 func TestMountReloadsOnlyAnOldUnit(t *testing.T) {
 	m, h := newFake(t)
 	ctx := context.Background()
