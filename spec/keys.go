@@ -81,6 +81,9 @@ var document = []Key{
 		each: named, keys: volumeKeys, rule: exactlyOne("ebs", "instance_store"), schema: schema{"propertyNames": schema{"pattern": volumeName.String()}}},
 	{Name: "mysql", Type: "mapping", Meaning: "Which volume MariaDB or MySQL keeps its data on. Without it bootswain leaves the database alone", Example: "{volume: data}", keys: []Key{
 		{Name: "volume", Type: "name of a volume", Meaning: "Its directory `mysql` is bind-mounted where the package expects the data; on EBS only", Required: true, Example: "data", schema: nonBlank},
+		{Name: "binary_logs", Type: "name of a volume", Meaning: "Its directory `mysql-binary_logs` has the binary logs, which this switches on; another volume on EBS", Default: "what the image's settings say", Example: "logs", schema: nonBlank},
+		{Name: "redo_log", Type: "name of a volume", Meaning: "Its directory `mysql-redo_log` has InnoDB's redo log, which belongs to the data and is brought there once; another volume on EBS", Default: "with the data", Example: "logs", schema: nonBlank},
+		{Name: "tmpdir", Type: "name of a volume", Meaning: "Its directory `mysql-tmpdir` has the server's temporary files; another volume, of instance storage too", Default: "what the image's settings say", Example: "scratch", schema: nonBlank},
 		{Name: "upgrade", Type: "`true` or `false`", Meaning: "Whether this image's server may open data of an earlier series, as 11.8 those of 10.11. That cannot be taken back: snapshot first", Default: "`false`", Example: "true", schema: yes},
 		{Name: "isolated", Type: "`true` or `false`", Meaning: "Whether the server must not act as the one whose data these are a copy of: it gets a `server_uuid` of its own, is read-only, replicates from nobody and runs no events. From the server's next start on", Default: "`false`", Example: "true", schema: yes},
 	}},

@@ -96,7 +96,10 @@ func (r *reader) spec(n *yaml.Node) *Spec {
 		"users":   func(n *yaml.Node, path string) { s.Users = r.users(n, path) },
 		"volumes": func(n *yaml.Node, path string) { volumes = n; s.Volumes = r.volumes(n, path) },
 		"mysql": func(n *yaml.Node, path string) {
-			mysql = func() { s.MySQL = r.mysql(n, path, volumes) } // volumes may stand below it
+			mysql = func() { // volumes may stand below it
+				s.MySQL = r.mysql(n, path, volumes)
+				s.MySQL.find(s.Volumes)
+			}
 		},
 		"health": func(n *yaml.Node, path string) {
 			health = func() { s.Health = r.health(n, path, volumes) }
@@ -130,7 +133,7 @@ func (r *reader) version(n *yaml.Node, path string) int {
 
 func (r *reader) mysql(n *yaml.Node, path string, volumes *yaml.Node) *MySQL {
 	m := &MySQL{}
-	r.mapping(n, path, fields{
+	read := fields{
 		"volume": func(n *yaml.Node, path string) {
 			name, ok := r.text(n, path)
 			if !ok {
@@ -141,23 +144,57 @@ func (r *reader) mysql(n *yaml.Node, path string, volumes *yaml.Node) *MySQL {
 		},
 		"upgrade":  func(n *yaml.Node, path string) { m.Upgrade, _ = r.boolean(n, path) },
 		"isolated": func(n *yaml.Node, path string) { m.Isolated, _ = r.boolean(n, path) },
-	})
+	}
+	for _, part := range []Part{BinaryLogs, RedoLog, TmpDir} {
+		read[string(part)] = func(n *yaml.Node, path string) {
+			name, ok := r.text(n, path)
+			if !ok {
+				return
+			}
+			m.Elsewhere = append(m.Elsewhere, Elsewhere{Part: part, Volume: name})
+			if part == TmpDir {
+				r.known(n, path, name, volumes)
+			} else {
+				r.lasting(n, path, name, volumes)
+			}
+		}
+	}
+	r.mapping(n, path, read)
 	r.required(n, path, "volume", "the name of one of volumes")
+	for _, e := range m.Elsewhere {
+		if e.Volume == m.Volume {
+			r.fault(valueOf(n, string(e.Part)), step(path, string(e.Part)), "leave it out", "names %s, which has the data", show(e.Volume))
+		}
+	}
 	return m
+}
+
+// find notes where the volumes of the parts are mounted.
+func (m *MySQL) find(volumes []Volume) {
+	for i, e := range m.Elsewhere {
+		if at := slices.IndexFunc(volumes, func(v Volume) bool { return v.Name == e.Volume }); at >= 0 {
+			m.Elsewhere[i].Mount = volumes[at].Mount
+		}
+	}
 }
 
 // lasting notes where n names a volume that is not there, or is lost with each
 // boot.
 func (r *reader) lasting(n *yaml.Node, path, name string, volumes *yaml.Node) {
+	r.known(n, path, name, volumes)
+	if hasKey(valueOf(volumes, name), "instance_store") {
+		r.fault(n, path, "name a volume on EBS", "names %s, which is lost with each boot", show(name))
+	}
+}
+
+// known notes where n names a volume that is not there.
+func (r *reader) known(n *yaml.Node, path, name string, volumes *yaml.Node) {
 	if !hasKey(volumes, name) {
 		hint := nearest(name, keysOf(volumes))
 		if hint != "" {
 			hint += "?"
 		}
 		r.fault(n, path, hint, "names %s, which is not under volumes", show(name))
-	}
-	if hasKey(valueOf(volumes, name), "instance_store") {
-		r.fault(n, path, "name a volume on EBS", "names %s, which is lost with each boot", show(name))
 	}
 }
 

@@ -3,7 +3,10 @@
 // nobody.
 package spec
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // Spec is what an instance was asked to be.
 type Spec struct {
@@ -150,4 +153,29 @@ type MySQL struct {
 	Volume   string // name of one of Volumes
 	Isolated bool   // a copy that must not act as the original
 	Upgrade  bool   // data of an earlier series may be opened, which cannot be taken back
+
+	Elsewhere []Elsewhere // what of the server's files is on other volumes, in document order
+}
+
+// Elsewhere is a part of a server's files that is not on the volume of its data.
+type Elsewhere struct {
+	Part   Part
+	Volume string // name of one of Volumes
+	Mount  string // where that is mounted
+}
+
+// Part is what of a server's files may be on a volume of its own, by its key in
+// launch data.
+type Part string
+
+// The parts.
+const (
+	BinaryLogs Part = "binary_logs"
+	RedoLog    Part = "redo_log"
+	TmpDir     Part = "tmpdir"
+)
+
+// Uses says whether anything of the server is on a volume.
+func (m *MySQL) Uses(volume string) bool {
+	return m != nil && (m.Volume == volume || slices.ContainsFunc(m.Elsewhere, func(e Elsewhere) bool { return e.Volume == volume }))
 }
