@@ -44,13 +44,18 @@ func (a *Agent) Apply(ctx context.Context, o ApplyOptions) error {
 	if o.Name == "" {
 		all = append(all, a.admit(ctx, asked), publishEnv(envFile, asked))
 	}
-	// At the same time: a volume whose device does not answer holds up no other.
+	// At the same time: a volume whose device does not answer holds up no other. But
+	// some of the database's files may be on others than its own.
 	results := make([]error, len(wanted))
-	var wait sync.WaitGroup
-	for i, want := range wanted {
-		wait.Go(func() { results[i] = a.applyVolume(ctx, asked, want, asked.databaseOn(want.Name)) })
+	for _, database := range []bool{false, true} {
+		var wait sync.WaitGroup
+		for i, want := range wanted {
+			if mysql := asked.databaseOn(want.Name); (mysql != nil) == database {
+				wait.Go(func() { results[i] = a.applyVolume(ctx, asked, want, mysql) })
+			}
+		}
+		wait.Wait()
 	}
-	wait.Wait()
 	return errors.Join(append(all, results...)...)
 }
 

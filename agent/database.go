@@ -16,6 +16,7 @@ import (
 	"bootswain/mysql"
 	"bootswain/spec"
 	"bootswain/systemd"
+	"bootswain/volume"
 )
 
 const (
@@ -26,6 +27,10 @@ const (
 
 	databaseEvery = 5 * time.Second
 	stopLimit     = 30 * time.Second // for a server whose disk is gone
+
+	// endedWith is how long before a disk was found to be gone a server may have
+	// failed for that reason: MySQL ends when it cannot write its redo log.
+	endedWith = time.Minute
 )
 
 // databaseView is how the database server stands, when it belongs to a volume.
@@ -82,7 +87,7 @@ func (a *Agent) lookAtDatabase(ctx context.Context) (databaseView, error) {
 	if v.state, err = a.units.State(ctx, server.Unit); err != nil || v.state.Running() {
 		return v, err
 	}
-	if view, _ := gateView(time.Now()); v.held && view.State != nil && usable(view.State) {
+	if _, view := gateView(time.Now()); v.held && view.Up() {
 		v.heldBy = situation.Of(a.mayStart(ctx, server, false))
 	}
 	return v, nil
@@ -123,9 +128,10 @@ func (v databaseView) sentence(volume *situation.Situation) *situation.Situation
 	return s
 }
 
-// bindDataDirectory makes the database's directory stand on its volume. step is
-// told what takes its time.
-func (a *Agent) bindDataDirectory(ctx context.Context, want spec.Volume, upgrade bool, step func(string)) error {
+// bindDataDirectory makes the database's directory stand on its volume, which is
+// up as seen in state, and what else of the server's files is asked for on theirs.
+// step is told what takes its time.
+func (a *Agent) bindDataDirectory(ctx context.Context, want spec.Volume, asked *spec.MySQL, state volume.State, step func(string)) error {
 	server, err := mysql.Detect(ctx, a.units)
 	if err != nil {
 		return err
@@ -142,7 +148,7 @@ func (a *Agent) bindDataDirectory(ctx context.Context, want spec.Volume, upgrade
 		return err
 	}
 	move := mysql.Move{
-		Run: a.run, Units: a.units, Server: server, Program: program, Upgrade: upgrade,
+		Run: a.run, Units: a.units, Server: server, Program: program, Upgrade: asked.Upgrade,
 		Volume: want.Name, Mount: want.Mount, Directory: mysql.Directory, Proc: "/proc",
 		Step: step, Say: a.say,
 	}
@@ -163,7 +169,7 @@ func (a *Agent) bindDataDirectory(ctx context.Context, want spec.Volume, upgrade
 			return err
 		}
 	}
-	return mysql.Bind(ctx, a.units, server, want.Mount)
+	return a.bindAll(ctx, move, elsewhere(asked), func() error { return a.onlyCopies(asked, state, server) })
 }
 
 // releaseDataDirectory stops the server and takes its directory off the
@@ -186,11 +192,19 @@ func (a *Agent) killDatabase(ctx context.Context, lost *situation.Situation, dow
 	if err != nil || server.Unit == "" {
 		return
 	}
-	if state, err := a.units.State(ctx, server.Unit); err != nil || !state.Running() || down && state.Active != "deactivating" {
+	state, err := a.units.State(ctx, server.Unit)
+	ended := err == nil && state.Active == "failed" && time.Since(state.Since) < endedWith && !down
+	switch {
+	case ended:
+		lost.Text += fmt.Sprintf(" %s ended by itself %s.", server.Name(), clock(state.Since))
+	case err != nil || !state.Running() || down && state.Active != "deactivating":
 		return
 	}
 	if err := hold(); err != nil {
 		a.say("%s: %v", server.Name(), err)
+	}
+	if ended {
+		return
 	}
 	if err := mysql.StopHard(ctx, a.units, server); err != nil {
 		lost.Text += fmt.Sprintf(" %s could not be stopped: %v.", server.Name(), err)

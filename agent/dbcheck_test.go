@@ -147,7 +147,7 @@ func TestDatabaseDocumented(t *testing.T) {
 		fmt.Sprintf("is %g %% of what makes writers wait", limit("mysql:checkpoint").Warn),
 		fmt.Sprintf("it is %s behind, or", time.Duration(lag.Warn)*time.Second), fmt.Sprintf("it is %s behind |", time.Duration(lag.Fail)*time.Second),
 		"    " + mysql.AccountSQL(true) + "\n", "    " + mysql.AccountSQL(false) + "\n",
-		mysql.IsolationHome + "/my.cnf",
+		mysql.SettingsHome + "/my.cnf",
 	} {
 		if !strings.Contains(string(page), want) {
 			t.Errorf("docs/mysql.md does not say %q", want)

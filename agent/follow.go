@@ -97,8 +97,9 @@ func (d *daemon) forget(name string) {
 // with the keeper that it has; another begins when its predecessor has ended.
 func (d *daemon) start(ctx context.Context, post func(func()), want spec.Volume, mysql *spec.MySQL) {
 	name := want.Name
+	holds := mysql != nil || d.orders.spec.MySQL.Uses(name)
 	switch old, running := d.keepers[name]; {
-	case running && reflect.DeepEqual(old.mysql, mysql) && reflect.DeepEqual(old.want, want):
+	case running && old.holds == holds && reflect.DeepEqual(old.mysql, mysql) && reflect.DeepEqual(old.want, want):
 		old.wake()
 		return
 	case running:
@@ -119,14 +120,18 @@ func (d *daemon) start(ctx context.Context, post func(func()), want spec.Volume,
 		})
 	}
 	keeping, cancel := context.WithCancel(ctx)
-	k := d.newKeeper(d.ec2, want, mysql, func(v view) {
+	k := d.newKeeper(d.ec2, want, mysql, holds, func(v view) {
 		post(func() {
 			if keeping.Err() != nil {
 				return
 			}
 			first := v.passed && !d.views[name].passed
+			came := v.passed && usable(v.sentence()) && !usable(d.views[name].sentence())
 			d.announce(d.views[name], v)
 			d.views[name] = v
+			if came {
+				d.wakeDatabase(name)
+			}
 			if first {
 				d.discover(ctx, post)
 			}

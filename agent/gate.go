@@ -41,27 +41,32 @@ func (a *Agent) Gate(ctx context.Context) error {
 // mayStart is what the gate finds: nil, or a HELD situation. With admit the
 // server starts if it is nil.
 func (a *Agent) mayStart(ctx context.Context, server mysql.Server, admit bool) error {
-	v, volume := gateView(time.Now())
+	report, v := gateView(time.Now())
 	if v.Volume == "" {
 		err := mysql.Gate(server.Name(), v, nil)
 		if err == nil && admit {
 			// The databases stay where the package has them.
-			err = errors.Join(filesystem.SetImmutable(mysql.Directory, false), isolation(false).Settle(mysql.Directory))
+			err = errors.Join(filesystem.SetImmutable(mysql.Directory, false), isolation(false).Settle(mysql.Directory, ""))
 		}
 		if errors.Is(err, fs.ErrNotExist) {
 			return nil
 		}
 		return err
 	}
-	if v.State == nil || !usable(v.State) {
+	if !v.Up() {
 		return mysql.Gate(server.Name(), v, nil)
 	}
 	program, err := a.knownProgram(ctx)
 	if err == nil {
+		volume := volumeIn(report, v.Volume)
 		look := mysql.Host{
 			Proc: "/proc", Sys: "/sys", Directory: mysql.Directory, Members: membersOf(volume), Stack: stackOf(volume),
 			Server: server.Name(), Program: program, Upgrade: v.Upgrade, Owner: serverUser(), Admit: admit,
 			Isolation: isolation(v.Isolated),
+		}
+		for _, e := range v.Elsewhere {
+			on := volumeIn(report, e.Volume)
+			look.Elsewhere = append(look.Elsewhere, mysql.LivePart{Part: e.Part, Volume: e.Volume, Members: membersOf(on), Stack: stackOf(on)})
 		}
 		err = look.Live(ctx, v.Volume)
 	}
@@ -74,19 +79,19 @@ func isolation(wanted bool) mysql.Isolation {
 	if err != nil {
 		id = nil // then all machines without one are the same
 	}
-	return mysql.Isolation{Wanted: wanted, Home: mysql.IsolationHome, Self: strings.TrimSpace(string(id))}
+	return mysql.Isolation{Wanted: wanted, Home: mysql.SettingsHome, Self: strings.TrimSpace(string(id))}
 }
 
 // gateView reads what the daemon last said.
-func gateView(now time.Time) (mysql.View, *health.Volume) {
+func gateView(now time.Time) (*health.Report, mysql.View) {
 	v := mysql.View{Off: off()}
 	report, daemon := health.Latest(statusFile, now)
 	switch {
 	case report == nil:
-		return v, nil
+		return report, v
 	case daemon.Status != health.Pass:
 		v.Trouble = daemon.Sentence.Situation()
-		return v, nil
+		return report, v
 	}
 	v.Known = report.Launch.Known
 	for _, c := range report.Checks {
@@ -96,15 +101,30 @@ func gateView(now time.Time) (mysql.View, *health.Volume) {
 		}
 	}
 	if report.MySQL == nil {
-		return v, nil
+		return report, v
 	}
 	v.Volume, v.Upgrade, v.Isolated = report.MySQL.Volume, report.MySQL.Upgrade, report.MySQL.Isolated
-	i := slices.IndexFunc(report.Volumes, func(t health.Volume) bool { return t.Name == v.Volume })
-	if i < 0 {
-		return v, nil
+	data := volumeIn(report, v.Volume)
+	if data != nil {
+		v.State = data.State.Situation()
 	}
-	v.State = report.Volumes[i].State.Situation()
-	return v, &report.Volumes[i]
+	for _, p := range report.MySQL.Elsewhere {
+		e := mysql.PartView{Part: mysql.Part(p.Name), Volume: p.Volume}
+		if on := volumeIn(report, p.Volume); on != nil {
+			e.State, e.Original = on.State.Situation(), data != nil && data.Copy && !on.Copy
+		}
+		v.Elsewhere = append(v.Elsewhere, e)
+	}
+	return report, v
+}
+
+// volumeIn is what a report says of a volume, or nil.
+func volumeIn(r *health.Report, name string) *health.Volume {
+	i := slices.IndexFunc(r.Volumes, func(v health.Volume) bool { return v.Name == name })
+	if i < 0 {
+		return nil
+	}
+	return &r.Volumes[i]
 }
 
 // stackOf is what a volume was brought up on.

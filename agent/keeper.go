@@ -50,6 +50,7 @@ type keeper struct {
 	*Agent
 	want  spec.Volume
 	mysql *spec.MySQL
+	holds bool          // some of the database's files are on it
 	ec2   *ebs.EC2      // nil: there is none to ask
 	kick  chan struct{} // capacity 1: something happened, look again
 	tell  func(view)
@@ -64,9 +65,9 @@ type keeper struct {
 	beside  sync.WaitGroup // what goes on beside the passes
 }
 
-func (a *Agent) newKeeper(c *ebs.EC2, want spec.Volume, mysql *spec.MySQL, tell func(view)) *keeper {
+func (a *Agent) newKeeper(c *ebs.EC2, want spec.Volume, mysql *spec.MySQL, holds bool, tell func(view)) *keeper {
 	return &keeper{
-		Agent: a, ec2: c, want: want, mysql: mysql, tell: tell,
+		Agent: a, ec2: c, want: want, mysql: mysql, holds: holds, tell: tell,
 		kick: make(chan struct{}, 1),
 		view: view{want: want, mysql: mysql},
 	}
@@ -103,13 +104,13 @@ func (k *keeper) keep(ctx context.Context) {
 func (k *keeper) pass(ctx context.Context) {
 	up := k.view.passed && k.view.trouble == nil
 	lost := k.gone(ctx, up)
-	if up && lost == nil && k.stillMounted() && !volume.Grown(k.storage, k.view.state) {
+	if up && lost == nil && k.stillMounted() && k.stillBound() && !volume.Grown(k.storage, k.view.state) {
 		k.record(ctx, k.view.state)
 		k.annotate()
 		k.lookAgain(ctx)
 		return
 	}
-	if lost != nil && k.mysql != nil {
+	if lost != nil && k.holds {
 		// Before the lock: someone's long work on another volume must not keep
 		// a database running on a disk that is gone.
 		k.killDatabase(ctx, lost, isDown(k.want.Name))
@@ -226,12 +227,18 @@ func (k *keeper) stillMounted() bool {
 	return err == nil && len(on) > 0
 }
 
+// stillBound looks whether the server finds its files on their volumes: one that
+// goes takes all of them along.
+func (k *keeper) stillBound() bool {
+	return k.mysql == nil || len(k.mysql.Elsewhere) == 0 || k.bound(elsewhere(k.mysql))
+}
+
 // takeApart removes what is left of a volume that lost a member, so that the
 // member can come back.
 func (k *keeper) takeApart(ctx context.Context, lost *situation.Situation) {
 	k.lost = lost
 	k.settle(k.view.state, lost)
-	if k.mysql != nil {
+	if k.holds {
 		if err := k.releaseDataDirectory(ctx); err != nil {
 			k.say("%s: %v", k.want.Name, err)
 		}
@@ -293,6 +300,9 @@ func (a *Agent) bringUp(ctx context.Context, chosen choice, mysql *spec.MySQL, p
 	}
 	state, err := volume.Converge(ctx, &host, want, progress)
 	if err == nil && mysql != nil {
+		err = a.partsHere(ctx, elsewhere(mysql))
+	}
+	if err == nil && mysql != nil {
 		var going volume.Progress
 		var began time.Time
 		begin := func(what string) {
@@ -304,7 +314,7 @@ func (a *Agent) bringUp(ctx context.Context, chosen choice, mysql *spec.MySQL, p
 			progress(going)
 		}
 		begin("put the database's directory on the volume")
-		err = a.bindDataDirectory(ctx, want, mysql.Upgrade, func(what string) { end(); begin(what) })
+		err = a.bindDataDirectory(ctx, want, mysql, state, func(what string) { end(); begin(what) })
 		end()
 	}
 	return state, err

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"bootswain/internal/situation"
+	"bootswain/mysql"
 	"bootswain/systemd"
 )
 
@@ -51,7 +52,7 @@ func (d *daemon) startDatabase(ctx context.Context) {
 		return
 	}
 	for _, v := range d.views {
-		if v.mysql != nil && usable(v.sentence()) && !isDown(v.want.Name) {
+		if v.mysql != nil && usable(v.sentence()) && !isDown(v.want.Name) && d.apart(v) == nil {
 			d.database.held, d.database.state.Queued = false, true
 			if err := d.startHeld(ctx, d.database); err != nil {
 				d.say("%s: %v", d.database.server.Name(), err)
@@ -94,11 +95,14 @@ func (d *daemon) settled(since time.Duration) bool {
 	}
 	for name := range d.keepers {
 		v := d.views[name]
-		if v.mysql == nil && !others {
+		if v.mysql == nil && !others && !d.orders.spec.MySQL.Uses(name) {
 			continue
 		}
 		if v.working != "" || !v.passed {
 			return false
+		}
+		if errors.Is(v.sentence(), mysql.ErrApart) && d.apart(v) == nil {
+			return false // its volumes came just now
 		}
 		if v.trouble != nil && v.trouble.Word == situation.Waiting && since < deviceGrace {
 			return false

@@ -98,6 +98,9 @@ func (d *daemon) report() health.Report {
 				Server: d.database.server.Name(), Volume: name, Directory: mysql.Directory,
 				Upgrade: v.mysql.Upgrade, Isolated: v.mysql.Isolated, Status: d.database.status,
 			}
+			for _, e := range elsewhere(v.mysql) {
+				r.MySQL.Elsewhere = append(r.MySQL.Elsewhere, health.Part{Name: string(e.Part), Volume: e.Volume, Directory: e.Part.Place(mysql.Directory)})
+			}
 			r.Checks = append(r.Checks, d.databaseCheck(v, now))
 			r.Checks = append(r.Checks, d.databaseOf(v).checks(now)...)
 		}
@@ -123,7 +126,11 @@ func (d *daemon) databaseOf(v view) databaseView {
 }
 
 func (d *daemon) databaseCheck(v view, now time.Time) health.Check {
-	s := d.databaseOf(v).sentence(v.sentence())
+	volume := v.sentence()
+	if s := d.apart(v); s != nil && (usable(volume) || volume.Subject == d.database.server.Name()) {
+		volume = s
+	}
+	s := d.databaseOf(v).sentence(volume)
 	c := health.CheckOf("mysql", s, now)
 	if s.Word == situation.Waiting {
 		// It does not answer. That it soon may is no comfort to who asks now.
@@ -286,7 +293,7 @@ func (v view) keys() string {
 func (v view) tree() health.Volume {
 	t := health.Volume{
 		Name: v.want.Name, Required: v.want.Required, Mount: v.want.Mount,
-		State: health.SentenceOf(v.sentence()), Mounted: v.mounted(), Key: string(v.want.Encryption.Mode),
+		State: health.SentenceOf(v.sentence()), Mounted: v.mounted(), Key: string(v.want.Encryption.Mode), Copy: v.state.Copied(),
 	}
 	for _, d := range v.state.Devices {
 		t.Devices = append(t.Devices, health.Device{Volume: d.VolumeID, Path: d.Path, Size: d.Size})

@@ -52,7 +52,7 @@ func (a *Agent) Down(ctx context.Context, name string, detach bool) error {
 	if err := markDown(name); err != nil {
 		return fmt.Errorf("cannot take %s down: %w", name, err)
 	}
-	if mysql != nil {
+	if mysql != nil || asked.spec.MySQL.Uses(name) {
 		if err := a.stopForDown(ctx); err != nil {
 			return errors.Join(err, unmarkDown(name))
 		}

@@ -80,7 +80,32 @@ type MySQL struct {
 	Directory string `json:"directory"`         // where the server expects it
 	Upgrade   bool   `json:"upgrade,omitempty"` // the data may be made those of a later series
 	Isolated  bool   `json:"isolated,omitempty"`
-	Status    *DB    `json:"status,omitempty"` // nil: it does not say
+	Elsewhere []Part `json:"elsewhere,omitempty"` // what of its files is on other volumes
+	Status    *DB    `json:"status,omitempty"`    // nil: it does not say
+}
+
+// Part is what of the server's files is on another volume.
+type Part struct {
+	Name      string `json:"name"` // "redo_log"
+	Volume    string `json:"volume"`
+	Directory string `json:"directory"` // where the server finds it
+}
+
+// on is what of the database is on a volume, and where the server finds it.
+func (m *MySQL) on(volume string) (found [][2]string) {
+	if m == nil {
+		return nil
+	}
+	of := " of " + or(m.Server, "mysql")
+	if m.Volume == volume {
+		found = append(found, [2]string{"databases" + of, m.Directory})
+	}
+	for _, p := range m.Elsewhere {
+		if p.Volume == volume {
+			found = append(found, [2]string{p.Name + of, p.Directory})
+		}
+	}
+	return found
 }
 
 // Step is one thing that was done, and how long it took.
@@ -103,6 +128,7 @@ type Volume struct {
 	FS       *Filesystem `json:"filesystem,omitempty"`
 	Mount    string      `json:"mount,omitempty"` // where it is asked for
 	Mounted  bool        `json:"mounted"`
+	Copy     bool        `json:"copy,omitempty"` // made on other EBS volumes than it is on: restored
 }
 
 // Device is one block device of a volume.

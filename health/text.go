@@ -55,8 +55,8 @@ func Text(w io.Writer, r Report, daemon Check, v View) error {
 	}
 	for _, volume := range r.Volumes {
 		b.WriteString("\n" + Tree(volume))
-		if r.MySQL != nil && r.MySQL.Volume == volume.Name {
-			fmt.Fprintf(&b, "   databases of %s: %s\n", or(r.MySQL.Server, "mysql"), r.MySQL.Directory)
+		for _, on := range r.MySQL.on(volume.Name) {
+			fmt.Fprintf(&b, "   %s: %s\n", on[0], on[1])
 		}
 	}
 	if v.Steps && len(r.Steps) > 0 {

@@ -82,8 +82,8 @@ func writeVolumes(b *strings.Builder, r Report) {
 			}
 			b.WriteString("</li>\n")
 		}
-		if r.MySQL != nil && r.MySQL.Volume == v.Name {
-			fmt.Fprintf(b, "<li class=\"d1\"><span>databases of %s</span> <span>%s</span></li>\n", html.EscapeString(or(r.MySQL.Server, "mysql")), html.EscapeString(r.MySQL.Directory))
+		for _, on := range r.MySQL.on(v.Name) {
+			fmt.Fprintf(b, "<li class=\"d1\"><span>%s</span> <span>%s</span></li>\n", html.EscapeString(on[0]), html.EscapeString(on[1]))
 		}
 		b.WriteString("</ul>\n")
 	}

@@ -26,6 +26,8 @@ func TestDocumented(t *testing.T) {
 	dirty.Redo.Dirty = true
 	_, unattended := program(MariaDB, 11, 8, 6, "0").Fits("mariadb", data(MariaDB, 10, 11, 19), false)
 	m := Move{Server: Server{Unit: "mariadb.service"}, Volume: "data", Mount: "/srv/data", Directory: Directory}
+	logs := Elsewhere{RedoLog, "logs", "/srv/logs"}
+	missed := pair{Parts: map[Part]parted{RedoLog: {Volume: "logs"}}}
 	cases := []error{
 		fits(program(MariaDB, 10, 11, 11, "0"), data(MariaDB, 11, 8, 3)),
 		unattended,
@@ -44,6 +46,18 @@ func TestDocumented(t *testing.T) {
 		program(MariaDB, 11, 8, 6, "1").findsNames("mariadb", Data{Upper: "Orders"}, ""),
 		inHands("mariadb", "process 4711 (mariadbd)"),
 		m.runsElsewhere(),
+		logs.Apart("mariadb"),
+		missed.named("mariadb", nil),
+		missed.named("mariadb", []Elsewhere{{RedoLog, "fast", "/srv/fast"}}),
+		pair{}.fits("mariadb", logs, t.TempDir()),
+		m.inTheWay(logs, "holds "+some([]string{"ib_logfile0"})+", which is not of these databases"),
+		m.inTheWay(logs, "is not a directory"),
+		m.inPlace(RedoLog, []string{"notes.txt"}),
+		m.hasBinaryLogs("binlog.000001"),
+		m.noRedo(),
+		m.partOfSeveral(logs, account{uid: 100}, []string{"4712"}),
+		m.runsWhole([]Elsewhere{logs}),
+		PartView{Part: BinaryLogs, Volume: "logs"}.NoCopy("mariadb"),
 	}
 	page, err := os.ReadFile("../docs/mysql.md")
 	if err != nil {

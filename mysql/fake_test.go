@@ -71,9 +71,11 @@ func (f *fakeUnits) Mount(_ context.Context, u systemd.MountUnit) error {
 	return f.fail
 }
 
-func (f *fakeUnits) Unmount(_ context.Context, where string) error {
-	f.log = append(f.log, "unmount "+where)
-	delete(f.mounted, where)
+func (f *fakeUnits) UnmountWith(_ context.Context, where string, bound ...string) error {
+	for _, w := range append([]string{where}, bound...) {
+		f.log = append(f.log, "unmount "+w)
+		delete(f.mounted, w)
+	}
 	return f.fail
 }
 

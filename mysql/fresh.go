@@ -36,7 +36,7 @@ func (m Move) fresh(ctx context.Context) (Outcome, error) {
 			return "", err
 		}
 		outcome, fill = Copied, m.copy
-		if least, err = occupied(m.Directory); err != nil {
+		if least, err = occupied(m.Directory, "."); err != nil {
 			return "", err
 		}
 		least += leastFree
@@ -144,9 +144,9 @@ func Record(dir, volume string, d Data, p Program) error {
 	return atomicfile.Write(filepath.Join(dir, sentinel), []byte(text), 0o644)
 }
 
-// occupied is how much of a disk the files in a directory take, in bytes.
-func occupied(dir string) (total int64, err error) {
-	err = walk(dir, func(_ *os.Root, _ string, info fs.FileInfo) error {
+// occupied is how much of a disk a file, or those in a directory, takes, in bytes.
+func occupied(dir, name string) (total int64, err error) {
+	err = walk(dir, name, func(_ *os.Root, _ string, info fs.FileInfo) error {
 		if st, ok := info.Sys().(*syscall.Stat_t); ok {
 			total += st.Blocks * 512 // the unit of stat(2), whatever the file system's is
 		}

@@ -1,6 +1,9 @@
 package mysql
 
 import (
+	"fmt"
+	"slices"
+
 	"bootswain/internal/situation"
 )
 
@@ -13,6 +16,36 @@ type View struct {
 	Upgrade  bool                 // data of an earlier series may be opened
 	Isolated bool                 // the server must not act as the one whose data these are a copy of
 	State    *situation.Situation // how that volume stands; nil: no word yet
+
+	Elsewhere []PartView // what is on other volumes
+}
+
+// PartView is what the daemon last said about the volume of a part of the
+// server's files.
+type PartView struct {
+	Part     Part
+	Volume   string
+	State    *situation.Situation // nil: no word yet
+	Original bool                 // the volume is no copy, and that of the data is
+}
+
+// Up says whether all volumes are, by what the daemon said.
+func (v View) Up() bool {
+	return usable(v.State) && !slices.ContainsFunc(v.Elsewhere, func(e PartView) bool { return !usable(e.State) })
+}
+
+// NoCopy keeps a copy of the data from writing to what is the original's.
+func (e PartView) NoCopy(server string) error {
+	return &situation.Situation{
+		Word: situation.Held, Subject: server,
+		Text: fmt.Sprintf("is to be isolated, and volume %s, where its %s %s, is no copy, as that of its data is; untouched.", e.Volume, e.Part, e.Part.is()),
+		Next: "restore it from the same set of snapshots as the data",
+	}
+}
+
+// usable says whether a volume is up by what is said of it.
+func usable(s *situation.Situation) bool {
+	return s != nil && (s.Word == situation.Ready || s.Word == situation.Degraded)
 }
 
 // Gate decides whether the server may start: nil, or a HELD situation. live is
@@ -38,11 +71,23 @@ func Gate(server string, v View, live error) error {
 		return nil
 	case v.State == nil:
 		return held("volume "+v.Volume+" is not ready yet", "nothing, starts by itself; if it stays so: journalctl -u bootswain")
+	case v.State.Subject != server && !usable(v.State):
+		return held(v.State.Error(), v.State.Next)
+	}
+	for _, e := range v.Elsewhere {
+		switch {
+		case e.State == nil:
+			return held("volume "+e.Volume+" is not ready yet", "nothing, starts by itself; if it stays so: journalctl -u bootswain")
+		case !usable(e.State):
+			return held(e.State.Error(), e.State.Next)
+		case v.Isolated && e.Original && e.Part.belongs():
+			return e.NoCopy(server)
+		}
+	}
+	switch {
 	case v.State.Subject == server:
 		// The volume is up, and what is on it is not for this server.
 		return held(v.State.Text, v.State.Next)
-	case v.State.Word != situation.Ready && v.State.Word != situation.Degraded:
-		return held(v.State.Error(), v.State.Next)
 	case situation.Of(live) != nil:
 		return live
 	case live != nil:

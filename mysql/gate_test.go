@@ -12,6 +12,8 @@ func TestGate(t *testing.T) {
 		return &situation.Situation{Word: w, Subject: subject, Text: text, Next: next}
 	}
 	ready := say(situation.Ready, "data", "mounted on /srv/data", "")
+	failed := say(situation.Failed, "logs", "vol-0a44 lost", "reattach vol-0a44")
+	apart := Elsewhere{RedoLog, "logs", "/srv/logs"}.Apart("mariadb")
 	lost := errors.New("vol-0a33 lost 03:12:07")
 	for _, tt := range []struct {
 		name string
@@ -47,6 +49,20 @@ func TestGate(t *testing.T) {
 			"HELD mariadb: vol-0a33 lost 03:12:07\n  next: bootswain status"},
 		{"ready", View{Known: true, Volume: "data", State: ready}, nil, ""},
 		{"slow but there", View{Known: true, Volume: "data", State: say(situation.Degraded, "data", "slow", "")}, nil, ""},
+		{"no word of another volume", View{Known: true, Volume: "data", State: ready, Elsewhere: []PartView{{RedoLog, "logs", nil, false}}}, nil,
+			"HELD mariadb: volume logs is not ready yet\n  next: nothing, starts by itself; if it stays so: journalctl -u bootswain"},
+		{"another volume is lost", View{Known: true, Volume: "data", State: ready, Elsewhere: []PartView{{TmpDir, "logs", failed, false}}}, nil,
+			"HELD mariadb: FAILED logs: vol-0a44 lost\n  next: reattach vol-0a44"},
+		{"another volume is lost, and so its directories cannot be put together", View{Known: true, Volume: "data", State: situation.Of(apart), Elsewhere: []PartView{{RedoLog, "logs", failed, false}}}, nil,
+			"HELD mariadb: FAILED logs: vol-0a44 lost\n  next: reattach vol-0a44"},
+		{"both are lost", View{Known: true, Volume: "data", State: say(situation.Waiting, "data", "3 of 4 volumes", "nothing"), Elsewhere: []PartView{{RedoLog, "logs", failed, false}}}, nil,
+			"HELD mariadb: WAITING data: 3 of 4 volumes\n  next: nothing"},
+		{"another volume is up, and its directory is not brought there yet", View{Known: true, Volume: "data", State: situation.Of(apart), Elsewhere: []PartView{{RedoLog, "logs", ready, false}}}, nil,
+			"HELD mariadb: volume logs, where its redo log is, is not mounted.\n  next: see to volume logs: bootswain status; then nothing, goes on by itself"},
+		{"all ready", View{Known: true, Volume: "data", State: ready, Elsewhere: []PartView{{RedoLog, "logs", ready, true}}}, nil, ""},
+		{"a copy that would write to the original's", View{Known: true, Volume: "data", State: ready, Isolated: true, Elsewhere: []PartView{{BinaryLogs, "logs", ready, true}}}, nil,
+			"HELD mariadb: is to be isolated, and volume logs, where its binary logs are, is no copy, as that of its data is; untouched.\n  next: restore it from the same set of snapshots as the data"},
+		{"a copy beside a copy", View{Known: true, Volume: "data", State: ready, Isolated: true, Elsewhere: []PartView{{BinaryLogs, "logs", ready, false}, {TmpDir, "tmp", ready, true}}}, nil, ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			err := Gate("mariadb", tt.view, tt.live)

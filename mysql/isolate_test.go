@@ -21,13 +21,13 @@ func TestIsolation(t *testing.T) {
 	read := func(path string) string { b, _ := os.ReadFile(path); return string(b) }
 	settle := func(wanted bool, self string) {
 		t.Helper()
-		if err := (Isolation{Wanted: wanted, Home: home, Self: self}).Settle(dir); err != nil {
+		if err := (Isolation{Wanted: wanted, Home: home, Self: self}).Settle(dir, ""); err != nil {
 			t.Fatal(err)
 		}
 	}
 	write("original")
 	settle(false, "a")
-	if read(filepath.Join(dir, identity)) != "original" || exists(home, isolationFile) || exists(dir, isolated) {
+	if read(filepath.Join(dir, identity)) != "original" || exists(home, settingsFile) || exists(dir, isolated) {
 		t.Error("a server that is not to be isolated was changed")
 	}
 	umask := syscall.Umask(0o007)
@@ -39,7 +39,7 @@ func TestIsolation(t *testing.T) {
 	if exists(dir, identity) || read(filepath.Join(dir, identityKept)) != "original" {
 		t.Error("the original's identity was left to the copy")
 	}
-	if cnf := read(filepath.Join(home, isolationFile)); !strings.Contains(cnf, "\nread_only = ON\n") {
+	if cnf := read(filepath.Join(home, settingsFile)); !strings.Contains(cnf, "\nread_only = ON\n") {
 		t.Errorf("the server reads %q", cnf)
 	}
 	write("copy")
@@ -53,13 +53,13 @@ func TestIsolation(t *testing.T) {
 	}
 	write("another")
 	settle(false, "b")
-	if exists(home, isolationFile) || exists(dir, isolated) || read(filepath.Join(dir, identity)) != "another" {
+	if exists(home, settingsFile) || exists(dir, isolated) || read(filepath.Join(dir, identity)) != "another" {
 		t.Error("the isolation was not taken back")
 	}
 	if err := os.Chmod(filepath.Dir(home), 0o750); err != nil {
 		t.Fatal(err)
 	}
-	wantError(t, Isolation{Wanted: true, Home: home, Self: "b"}.Settle(dir), "cannot isolate the server: only some users can read")
+	wantError(t, Isolation{Wanted: true, Home: home, Self: "b"}.Settle(dir, ""), "cannot write the server's settings: only some users can read")
 	if exists(dir, isolated) || !exists(dir, identity) {
 		t.Error("a server that is not started got another identity")
 	}
@@ -69,7 +69,7 @@ func TestIsolation(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, isolated, "x"), nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	wantError(t, Isolation{Home: home}.Settle(dir), "cannot end the isolation")
+	wantError(t, Isolation{Home: home}.Settle(dir, ""), "cannot end the isolation")
 }
 
 // TestIsolationIsRead: the drop-ins name the folder, where AppArmor lets MySQL
@@ -77,8 +77,8 @@ func TestIsolation(t *testing.T) {
 func TestIsolationIsRead(t *testing.T) {
 	for _, unit := range []string{"mariadb", "mysql", "mysqld"} {
 		text, err := os.ReadFile("../systemd/units/" + unit + ".service.d/50-bootswain.conf")
-		if err != nil || !strings.Contains(string(text), "\nEnvironment=MYSQL_HOME="+IsolationHome+"\n") {
-			t.Errorf("%s does not read %s (%v)", unit, IsolationHome, err)
+		if err != nil || !strings.Contains(string(text), "\nEnvironment=MYSQL_HOME="+SettingsHome+"\n") {
+			t.Errorf("%s does not read %s (%v)", unit, SettingsHome, err)
 		}
 	}
 }

@@ -23,7 +23,17 @@ type Host struct {
 	Upgrade   bool         // the launch data allow an upgrade to another series
 	Owner     int          // user id of the server; -1 if it is not known
 	Isolation Isolation    // carried out with Admit
+	Elsewhere []LivePart   // what is on other volumes
 	Admit     bool         // the server starts if Live finds nothing: note that it was let at the data
+}
+
+// LivePart is a part of the server's files on another volume, which is looked at
+// as the data's volume is.
+type LivePart struct {
+	Part    Part
+	Volume  string // name
+	Members func() error
+	Stack   Stack
 }
 
 // Stack is what a volume's file system stands on. What is empty is not known,
@@ -47,15 +57,15 @@ const (
 // before was well: a thread that waits for a dead disk cannot be ended, and
 // the process with it.
 func (h Host) Live(ctx context.Context, volume string) error {
-	device, err := h.device(volume)
-	if err != nil {
+	if err := h.stands(ctx, volume, onVolume); err != nil {
 		return err
 	}
-	if err := h.Members(); err != nil {
-		return err
-	}
-	if err := h.progress(ctx, volume, device); err != nil {
-		return err
+	for _, p := range h.Elsewhere {
+		there := h
+		there.Directory, there.Members, there.Stack = p.Part.Place(h.Directory), p.Members, p.Stack
+		if err := there.stands(ctx, p.Volume, p.Part.onVolume()); err != nil {
+			return err
+		}
 	}
 	answer := make(chan error, 1)
 	go func() { answer <- h.files(volume) }()
@@ -69,9 +79,22 @@ func (h Host) Live(ctx context.Context, volume string) error {
 	}
 }
 
+// stands looks at all but the file system of a volume, whose directory root is to
+// be mounted on Directory.
+func (h Host) stands(ctx context.Context, volume, root string) error {
+	device, err := h.device(volume, root)
+	if err != nil {
+		return err
+	}
+	if err := h.Members(); err != nil {
+		return err
+	}
+	return h.progress(ctx, volume, device)
+}
+
 // device reads from the mount table that Directory is the right directory of
 // the right volume, and returns the sysfs folder of its mapping.
-func (h Host) device(volume string) (string, error) {
+func (h Host) device(volume, root string) (string, error) {
 	f, err := os.Open(filepath.Join(h.Proc, "self/mountinfo"))
 	if err != nil {
 		return "", fmt.Errorf("cannot read the mount table: %w", err)
@@ -92,8 +115,8 @@ func (h Host) device(volume string) (string, error) {
 	if err != nil || strings.TrimSpace(string(name)) != "bootswain-"+volume {
 		return "", fmt.Errorf("%s is mounted from %s, not from volume %s", h.Directory, top.Source, volume)
 	}
-	if top.Root != "/"+onVolume {
-		return "", fmt.Errorf("%s shows %s of volume %s, not /%s", h.Directory, top.Root, volume, onVolume)
+	if top.Root != "/"+root {
+		return "", fmt.Errorf("%s shows %s of volume %s, not /%s", h.Directory, top.Root, volume, root)
 	}
 	if h.Stack.Type != "" && top.FSType != h.Stack.Type {
 		return "", fmt.Errorf("%s is %s, and volume %s has %s", h.Directory, top.FSType, volume, h.Stack.Type)
@@ -192,11 +215,35 @@ func (h Host) files(volume string) error {
 	if err := (folder{root}).inUse(h.Server, h.Proc); err != nil {
 		return err
 	}
-	if !h.Admit {
-		return nil
+	asked, err := h.together()
+	if err != nil || !h.Admit {
+		return err
 	}
-	if err := h.Isolation.Settle(h.Directory); err != nil || !d.Wrote.before(h.Program.Version) {
+	if err := h.Isolation.Settle(h.Directory, settings(asked, h.Program.Flavour)); err != nil || !d.Wrote.before(h.Program.Version) {
 		return err
 	}
 	return Record(h.Directory, volume, d, h.Program)
+}
+
+// together says whether what is elsewhere belongs to the data: nil, or HELD.
+func (h Host) together() (asked []Elsewhere, err error) {
+	for _, p := range h.Elsewhere {
+		asked = append(asked, Elsewhere{Part: p.Part, Volume: p.Volume})
+	}
+	pair, err := readPair(h.Directory)
+	if err != nil {
+		return nil, err
+	}
+	if err := pair.named(h.Server, asked); err != nil {
+		return nil, err
+	}
+	for _, e := range asked {
+		if !e.Part.belongs() {
+			continue
+		}
+		if err := pair.fits(h.Server, e, e.Part.Place(h.Directory)); err != nil {
+			return nil, err
+		}
+	}
+	return asked, nil
 }

@@ -3,6 +3,7 @@ package mysql
 import (
 	"context"
 	"errors"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -132,5 +133,61 @@ func TestLiveAdmits(t *testing.T) {
 		if err != nil || (d.Wrote == h.Program.Version) != h.Admit {
 			t.Errorf("admitted %v: the data are of %s, %v", h.Admit, d.Wrote, err)
 		}
+	}
+}
+
+// TestLiveElsewhere: what is on other volumes is looked at as the data is, and
+// belongs to them. The server is told where it is.
+func TestLiveElsewhere(t *testing.T) {
+	const (
+		data = "61 28 253:0 /mysql DIR rw - xfs /dev/mapper/bootswain-data rw\n"
+		redo = "62 61 253:2 /mysql-redo_log DIR/#redo_log rw - xfs /dev/mapper/bootswain-logs rw\n"
+	)
+	logs := func(h *Host) {
+		h.Elsewhere = []LivePart{{Part: RedoLog, Volume: "logs", Members: func() error { return nil }, Stack: Stack{Type: "xfs", Under: "nvme2n1"}}}
+	}
+	whole := map[string]string{
+		"mysql/.bootswain": "x", "mysql/.bootswain-elsewhere": `{"mark":"m","parts":{"redo_log":{"volume":"logs"}}}`, "mysql/#redo_log/.bootswain": `{"marks":["m"]}`,
+		"sys/dev/block/253:2/dm/name": "bootswain-logs\n", "sys/dev/block/253:2/slaves/nvme2n1/": "", "sys/dev/block/253:2/stat": idle,
+	}
+	with := func(name, content string) map[string]string {
+		m := maps.Clone(whole)
+		m[name] = content
+		return m
+	}
+	for _, tt := range []struct {
+		name  string
+		bind  string
+		files map[string]string
+		host  func(*Host)
+		want  string
+	}{
+		{"all well", data + redo, whole, logs, ""},
+		{"not mounted", data, whole, logs, "#redo_log is not mounted from volume logs"},
+		{"from the volume of the data", data + strings.ReplaceAll(strings.ReplaceAll(redo, "253:2", "253:0"), "logs", "data"), whole, logs, "is mounted from /dev/mapper/bootswain-data, not from volume logs"},
+		{"another directory", data + strings.Replace(redo, "/mysql-redo_log", "/mysql-tmpdir", 1), whole, logs, "shows /mysql-tmpdir of volume logs, not /mysql-redo_log"},
+		{"another device", data + redo, with("sys/dev/block/253:2/slaves/nvme7n1/", ""), logs, "volume logs is on nvme2n1, nvme7n1, not on nvme2n1"},
+		{"requests without end", data + redo, with("sys/dev/block/253:2/stat", busy), logs, "volume logs does not answer: 7 requests"},
+		{"a device is gone", data + redo, whole, func(h *Host) {
+			logs(h)
+			h.Elsewhere[0].Members = func() error { return errors.New("vol-0a44 of volume logs is gone") }
+		}, "vol-0a44 of volume logs is gone"},
+		{"of another time", data + redo, with("mysql/#redo_log/.bootswain", `{"marks":["l"]}`), logs, "HELD mariadb: the redo log on volume logs is of other databases, or of another time of these; untouched."},
+		{"without a mark", data + redo, with("mysql/.bootswain-elsewhere", `{}`), logs, "HELD mariadb: the redo log on volume logs is of other databases"},
+		{"marks that cannot be read", data + redo, with("mysql/#redo_log/.bootswain", `{`), logs, "cannot read volume logs: cannot read"},
+		{"forgotten by the launch data", data + redo, whole, func(*Host) {}, "HELD mariadb: its redo log is on volume logs, and the launch data name none for that; untouched."},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			h := machine(t, tt.bind, tt.files)
+			tt.host(&h)
+			must(t, os.Chmod(h.Isolation.Home, 0o755)) // for the server to read what is in it
+			h.Admit, h.Isolation.Home = true, filepath.Join(h.Isolation.Home, "bootswain")
+			wantError(t, h.Live(t.Context(), "data"), tt.want)
+			told, _ := os.ReadFile(filepath.Join(h.Isolation.Home, settingsFile))
+			if started := strings.Contains(string(told), "innodb_log_group_home_dir"); started != (tt.want == "") {
+				t.Errorf("the server is told %q", told)
+			}
+		})
 	}
 }

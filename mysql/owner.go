@@ -31,7 +31,7 @@ func ownerOf(path string) (account, error) {
 // those known.
 func strangers(dir string, known ...int) ([]string, error) {
 	var found []string
-	err := walk(dir, func(_ *os.Root, _ string, info fs.FileInfo) error {
+	err := walk(dir, ".", func(_ *os.Root, _ string, info fs.FileInfo) error {
 		a := accountOf(info)
 		if name := fmt.Sprint(a.uid); !slices.Contains(known, a.uid) && !slices.Contains(found, name) {
 			found = append(found, name)
@@ -47,7 +47,7 @@ func strangers(dir string, known ...int) ([]string, error) {
 // shows that there is more to do. What root owns stays root's, unless root is
 // the old account.
 func reown(dir string, was, is account) error {
-	err := walk(dir, func(root *os.Root, path string, info fs.FileInfo) error {
+	err := walk(dir, ".", func(root *os.Root, path string, info fs.FileInfo) error {
 		a := accountOf(info)
 		to := account{-1, -1} // as it is
 		if a.uid == was.uid {
@@ -73,15 +73,15 @@ func reown(dir string, was, is account) error {
 	return syncfs(dir)
 }
 
-// walk visits all in a directory, itself first. It never leaves it: symbolic
-// links are visited and not followed.
-func walk(dir string, visit func(root *os.Root, path string, info fs.FileInfo) error) error {
+// walk visits what is called name in a directory and all in it, itself first. It
+// never leaves it: symbolic links are visited and not followed.
+func walk(dir, name string, visit func(root *os.Root, path string, info fs.FileInfo) error) error {
 	root, err := os.OpenRoot(dir)
 	if err != nil {
 		return err
 	}
 	defer root.Close()
-	return fs.WalkDir(root.FS(), ".", func(path string, _ fs.DirEntry, err error) error {
+	return fs.WalkDir(root.FS(), name, func(path string, _ fs.DirEntry, err error) error {
 		if err != nil {
 			return err
 		}

@@ -31,12 +31,17 @@ const (
 )
 
 // redo reads the redo log's header. Its files are ib_logfile0 and those after
-// it, or since MySQL 8.0.30 those in #innodb_redo.
+// it, or since MySQL 8.0.30 those in #innodb_redo; in the data directory, or where
+// another volume's directory is mounted in it.
 func (f folder) redo(d *Data) error {
-	name := "ib_logfile0"
-	if f.isDir("#innodb_redo") {
+	in, name := "", "ib_logfile0"
+	if !f.has(name) && !f.has("#innodb_redo") {
+		in = RedoLog.name() + "/"
+	}
+	name = in + name
+	if f.isDir(in + "#innodb_redo") {
 		var err error
-		if name, err = f.firstRedo(); err != nil || name == "" {
+		if name, err = f.firstRedo(in + "#innodb_redo"); err != nil || name == "" {
 			return err
 		}
 	}
@@ -51,7 +56,7 @@ func (f folder) redo(d *Data) error {
 		d.name(flavour, v)
 	}
 	if format := r.Format &^ redoEncrypted; format != redoMariaDB && format != redoMySQL {
-		if r.Dirty, err = f.dirty(b); err != nil {
+		if r.Dirty, err = f.dirty(in, b); err != nil {
 			return err
 		}
 	}
@@ -61,8 +66,8 @@ func (f folder) redo(d *Data) error {
 
 // firstRedo names a file of #innodb_redo that was in use; the others end in
 // "_tmp".
-func (f folder) firstRedo() (string, error) {
-	dir, err := f.open("#innodb_redo")
+func (f folder) firstRedo(in string) (string, error) {
+	dir, err := f.open(in)
 	if err != nil {
 		return "", err
 	}
@@ -74,7 +79,7 @@ func (f folder) firstRedo() (string, error) {
 	slices.Sort(list)
 	for _, n := range list {
 		if strings.HasPrefix(n, "#ib_redo") && !strings.HasSuffix(n, "_tmp") {
-			return "#innodb_redo/" + n, err
+			return in + "/" + n, err
 		}
 	}
 	return "", err
@@ -85,7 +90,7 @@ func (f folder) firstRedo() (string, error) {
 // checkpoints are at 512 and 1536: number, LSN, and offset in the file, eight
 // bytes each; a block has the length of its data at 4. The offset goes on from
 // file to file. What cannot be told counts as dirty.
-func (f folder) dirty(header []byte) (bool, error) {
+func (f folder) dirty(in string, header []byte) (bool, error) {
 	var latest, offset uint64
 	for _, at := range []int{redoBlock, 3 * redoBlock} {
 		no := binary.BigEndian.Uint64(header[at:])
@@ -94,7 +99,7 @@ func (f folder) dirty(header []byte) (bool, error) {
 		}
 	}
 	for n := range redoFilesLimit {
-		file, err := f.open(fmt.Sprintf("ib_logfile%d", n))
+		file, err := f.open(fmt.Sprintf("%sib_logfile%d", in, n))
 		if errors.Is(err, fs.ErrNotExist) {
 			return true, nil
 		}

@@ -2,6 +2,8 @@ package mysql
 
 import (
 	"fmt"
+	"path/filepath"
+	"slices"
 	"strings"
 
 	"bootswain/internal/situation"
@@ -52,4 +54,40 @@ func (m Move) nobodys() error {
 func (m Move) tooLittle(free, least int64) error {
 	return m.held(fmt.Sprintf("volume %s has %d MiB free, and the server needs %d MiB; untouched.", m.Volume, free>>20, least>>20),
 		"make room on "+m.Mount+", or make the EBS volume larger")
+}
+
+func (m Move) runsWhole(asked []Elsewhere) error {
+	var volumes []string
+	for _, e := range asked {
+		volumes = append(volumes, e.Volume)
+	}
+	slices.Sort(volumes)
+	return m.held(fmt.Sprintf("it runs; its files go to volume %s while it does not.", strings.Join(slices.Compact(volumes), " and ")),
+		fmt.Sprintf("bootswain down %s, then: bootswain up %s", m.Volume, m.Volume))
+}
+
+func (m Move) inTheWay(e Elsewhere, how string) error {
+	return m.situation(situation.Refused, fmt.Sprintf("%s %s; nothing written.", e.Dir(), how),
+		fmt.Sprintf("bring the volume of these databases; or move it away: mv %s %s.old; then: bootswain apply %s", e.Dir(), e.Dir(), m.Volume))
+}
+
+func (m Move) hasBinaryLogs(name string) error {
+	return m.held(fmt.Sprintf("%s has binary logs of its own, like %s; untouched.", m.target(), name),
+		"leave binary_logs out of mysql in the launch data; or, once the server was stopped cleanly, move them and their index away")
+}
+
+func (m Move) noRedo() error {
+	return m.held(fmt.Sprintf("%s has no redo log, without which the databases are damaged; untouched.", m.target()),
+		"bring the redo log of these databases back")
+}
+
+func (m Move) partOfSeveral(e Elsewhere, to account, others []string) error {
+	return m.held(fmt.Sprintf("some of %s belongs to user id %s, but the databases to %d; untouched.", e.Dir(), strings.Join(others, ", "), to.uid),
+		fmt.Sprintf("chown -R %d %s; then: bootswain apply %s", to.uid, e.Dir(), m.Volume))
+}
+
+func (m Move) inPlace(p Part, list []string) error {
+	at := filepath.Join(m.target(), p.name())
+	return m.situation(situation.Refused, fmt.Sprintf("%s is to be a mount point, and holds %s; nothing written.", at, some(list)),
+		fmt.Sprintf("move it away: mv %s %s.old; then: bootswain apply %s", at, at, m.Volume))
 }

@@ -32,7 +32,7 @@ type Units interface {
 	RunOnce(ctx context.Context, o systemd.OnceUnit) error
 	Kill(ctx context.Context, unit string) error
 	Mount(ctx context.Context, u systemd.MountUnit) error
-	Unmount(ctx context.Context, where string) error
+	UnmountWith(ctx context.Context, where string, bound ...string) error
 }
 
 // Server is the database server that is installed.
@@ -88,11 +88,28 @@ func Bind(ctx context.Context, units Units, s Server, mount string) error {
 	})
 }
 
-// Unbind stops the server and takes Bind back, so that nothing keeps the
-// volume busy. The gate keeps the server from starting on what lies beneath.
+// BindPart mounts a part's directory where the server finds it, once the databases
+// are bound.
+func BindPart(ctx context.Context, units Units, s Server, e Elsewhere) error {
+	return units.Mount(ctx, systemd.MountUnit{
+		Description: "bootswain: " + e.Part.String() + " of " + s.Name(),
+		What:        e.Dir(),
+		Where:       e.Part.Place(Directory),
+		Type:        "none",
+		Options:     []string{"bind"},
+		BindsTo:     []string{systemd.MountName(e.Mount), systemd.MountName(Directory)},
+	})
+}
+
+// Unbind stops the server and takes Bind and BindPart back, so that nothing keeps
+// the volumes busy. The gate keeps the server from starting on what lies beneath.
 func Unbind(ctx context.Context, units Units, s Server) error {
 	if err := units.Stop(ctx, s.Unit); err != nil {
 		return err
 	}
-	return units.Unmount(ctx, Directory)
+	var places []string
+	for _, p := range Parts {
+		places = append(places, p.Place(Directory))
+	}
+	return units.UnmountWith(ctx, Directory, places...)
 }

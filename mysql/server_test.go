@@ -48,10 +48,18 @@ func TestBindAndUnbind(t *testing.T) {
 	if got.What != "/srv/data/mysql" || got.Type != "none" || !slices.Equal(got.Options, []string{"bind"}) || !slices.Equal(got.BindsTo, []string{"srv-data.mount"}) {
 		t.Errorf("bind mount is %+v", got)
 	}
+	if err := BindPart(ctx, u, s, Elsewhere{RedoLog, "logs", "/srv/logs"}); err != nil {
+		t.Fatal(err)
+	}
+	got = u.mounted["/var/lib/mysql/#redo_log"]
+	if got.What != "/srv/logs/mysql-redo_log" || !slices.Equal(got.Options, []string{"bind"}) || !slices.Equal(got.BindsTo, []string{"srv-logs.mount", "var-lib-mysql.mount"}) {
+		t.Errorf("bind mount is %+v", got)
+	}
 	if err := Unbind(ctx, u, s); err != nil {
 		t.Fatal(err)
 	}
-	want := []string{"mount /var/lib/mysql", "stop mariadb.service", "unmount /var/lib/mysql"}
+	want := []string{"mount /var/lib/mysql", "mount /var/lib/mysql/#redo_log", "stop mariadb.service",
+		"unmount /var/lib/mysql", "unmount /var/lib/mysql/#binary_logs", "unmount /var/lib/mysql/#redo_log", "unmount /var/lib/mysql/#tmpdir"}
 	if !slices.Equal(u.log, want) || len(u.mounted) != 0 {
 		t.Errorf("did %q, want %q", u.log, want)
 	}

@@ -146,7 +146,11 @@ func TestDatabaseDropIns(t *testing.T) {
 	if c := want["Service/ExecCondition"]; c != "+/usr/bin/bootswain mysql gate" {
 		t.Errorf("the gate is %q", c)
 	}
-	if p := want["Unit/PartOf"]; p != MountName("/var/lib/mysql") {
+	var mounts []string
+	for _, place := range []string{"", "/#binary_logs", "/#redo_log", "/#tmpdir"} {
+		mounts = append(mounts, MountName("/var/lib/mysql"+place))
+	}
+	if p := want["Unit/PartOf"]; p != strings.Join(mounts, " ") {
 		t.Errorf("the server is part of %q", p)
 	}
 	for key, value := range map[string]string{"TimeoutStartSec": "infinity", "TimeoutStopSec": "5min", "SendSIGKILL": "yes"} {
