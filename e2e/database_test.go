@@ -36,7 +36,7 @@ func TestDatabase(t *testing.T) {
 		}
 	})
 	if walks[0] != nil && walks[1] != nil && !b.Failed() {
-		b.exchange(walks)
+		b.beside(t).exchange(walks)
 	}
 }
 

@@ -129,9 +129,13 @@ func open(t *testing.T) *bench {
 	return b
 }
 
-// beside is a part of a scenario that shares its laboratory and its people.
+// beside is a part of a scenario that shares its laboratory and its people. It has
+// a limit of its own, since it may begin long after the whole: other scenarios go
+// before.
 func (b *bench) beside(t *testing.T) *bench {
-	part := &bench{T: t, ctx: b.ctx, lab: b.lab, began: b.began, ops: b.ops, owner: b.owner, canary: b.canary}
+	ctx, cancel := context.WithTimeout(t.Context(), limit)
+	t.Cleanup(cancel)
+	part := &bench{T: t, ctx: ctx, lab: b.lab, began: time.Now(), ops: b.ops, owner: b.owner, canary: b.canary}
 	t.Cleanup(part.again)
 	return part
 }
