@@ -3,7 +3,6 @@ package e2e
 import (
 	"fmt"
 	"io"
-	"os"
 	"strings"
 	"testing"
 
@@ -15,9 +14,7 @@ import (
 // writes, is an older copy of itself, is not named by the launch data, and loses
 // its power with the other.
 func TestElsewhere(t *testing.T) {
-	if os.Getenv("BOOTSWAIN_SOAK") == "" {
-		t.Skip("run by make soak (BOOTSWAIN_SOAK=1)")
-	}
+	soaks(t)
 	b := open(t)
 	for _, s := range []server{mariadb, mysql} {
 		t.Run(s.name, func(t *testing.T) {

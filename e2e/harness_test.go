@@ -111,6 +111,14 @@ type person struct {
 	line   string // for authorized_keys
 }
 
+// soaks leaves a scenario that takes many minutes to "make soak".
+func soaks(t *testing.T) {
+	t.Helper()
+	if os.Getenv("BOOTSWAIN_SOAK") == "" {
+		t.Skip("run by make soak (BOOTSWAIN_SOAK=1)")
+	}
+}
+
 // open starts a scenario beside the others.
 func open(t *testing.T) *bench {
 	t.Parallel()

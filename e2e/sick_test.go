@@ -23,7 +23,7 @@ type ailment struct {
 	cause  string
 	status string // that it must come to
 	says   string // part of its sentence
-	make   func()
+	make   func() // nil: it was begun before
 	mend   func()
 }
 
@@ -96,8 +96,10 @@ func (p *patient) wave(name string, ailments ...ailment) {
 		p.step("%s: %s: %s", a.cause, a.status, c[0].Output)
 		return nil
 	}
-	shown := p.until("all to pass before "+name, ailments, passes)
-	for _, a := range ailments {
+	// What has come for hours may be there before it is its turn.
+	sound := slices.DeleteFunc(slices.Clone(ailments), func(a ailment) bool { return a.make == nil })
+	shown := p.until("all to pass before "+name, sound, passes)
+	for _, a := range sound {
 		a.make()
 	}
 	shown = p.until(name, ailments, ill) && shown
