@@ -25,14 +25,22 @@ type claim struct {
 	Released string `json:"released,omitempty"` // fingerprint by which a person released the device
 }
 
-const claimSize = 4096
+// A claim's block is as large as the largest sector that a device has, so that it
+// can be written anywhere. What it says stands in the smallest: a write that a
+// power cut tears in between two sectors has then put it there whole or not at
+// all.
+const (
+	claimSize = 4096
+	claimText = 512 - sha256.Size // and the checksum
+)
 
 var claimMagic = []byte("bootswain is making a set here; nothing on this device is wanted\n")
 
 // claimAt is where the claim stands on a device of this size.
 func claimAt(size int64) int64 { return size&^(claimSize-1) - claimSize }
 
-// encode returns the block: magic, JSON, zeros, and the SHA-256 of it all.
+// encode returns the block: magic, JSON, zeros, and the SHA-256 of these in the
+// first 512 bytes; zeros after that.
 func (c claim) encode() []byte {
 	text, err := json.Marshal(c)
 	if err != nil {
@@ -40,22 +48,22 @@ func (c claim) encode() []byte {
 	}
 	b := make([]byte, claimSize)
 	n := copy(b, claimMagic)
-	copy(b[n:claimSize-sha256.Size], text)
-	sum := sha256.Sum256(b[:claimSize-sha256.Size])
-	copy(b[claimSize-sha256.Size:], sum[:])
+	copy(b[n:claimText], text)
+	sum := sha256.Sum256(b[:claimText])
+	copy(b[claimText:], sum[:])
 	return b
 }
 
-// decodeClaim returns nil for anything but a whole claim.
+// decodeClaim returns nil for anything but a claim whose first 512 bytes are whole.
 func decodeClaim(b []byte) *claim {
 	if len(b) != claimSize || !bytes.HasPrefix(b, claimMagic) {
 		return nil
 	}
-	sum := sha256.Sum256(b[:claimSize-sha256.Size])
-	if !bytes.Equal(sum[:], b[claimSize-sha256.Size:]) {
+	sum := sha256.Sum256(b[:claimText])
+	if !bytes.Equal(sum[:], b[claimText:claimText+sha256.Size]) {
 		return nil
 	}
-	text, _, _ := bytes.Cut(b[len(claimMagic):claimSize-sha256.Size], []byte{0})
+	text, _, _ := bytes.Cut(b[len(claimMagic):claimText], []byte{0})
 	var c claim
 	if json.Unmarshal(text, &c) != nil {
 		return nil

@@ -43,6 +43,7 @@ var scale = []change{
 	{"internal/fakehost/array.go", "const dataOffset = 1 << 20", "const dataOffset = 64 << 10"},
 	{"internal/fakehost/bytes.go", "func unsynced(string) bool { return false }", "func unsynced(name string) bool { return os.Unsynced(name) }"},
 	{"internal/fakehost/bytes.go", "func lose(string, func() bool) {}", "func lose(name string, keep func() bool) { os.Lose(name, keep) }"},
+	{"internal/fakehost/bytes.go", "func flushing(string, func() error) {}", "func flushing(root string, f func() error) { os.Flushing(root, f) }"},
 	{"internal/fakehost/bytes.go", "func unreadable(_, dir string) string { return dir }", "func unreadable(file, _ string) string { return os.Sick(file, true) }"},
 	{"internal/fakehost/bytes.go", "func readable(file string) string { return file }", "func readable(file string) string { return os.Sick(file, false) }"},
 	{"internal/fakehost/bytes.go", "func version(string) uint64 { return versions.Add(1) }", "func version(name string) uint64 { return os.Version(name) }"},

@@ -19,7 +19,7 @@ func TestSequences(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.CommandContext(t.Context(), program, "-test.v", "-test.timeout=0", "-test.run=^TestWalk$", "-sequences="+sequences)
+	cmd := exec.CommandContext(t.Context(), program, "-test.v", "-test.timeout=0", "-test.run=^Test(Walk|Cut.*)$", "-sequences="+sequences)
 	cmd.Env = append(os.Environ(), "GOGC=800", "GODEBUG=memprofilerate=0") // it makes much, and keeps little
 	cmd.Stdout, cmd.Stderr = t.Output(), t.Output()
 	if err := cmd.Run(); err != nil {

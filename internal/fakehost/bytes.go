@@ -121,6 +121,10 @@ func readable(file string) string { return file }
 // survives that keep says.
 func lose(string, func() bool) {}
 
+// flushing has f called before the machine with this root flushes what it wrote
+// to a device itself. A real file tells nobody.
+func flushing(string, func() error) {}
+
 // get reads bytes at a place; behind the end there are zeros.
 func get(path string, at int64, n int) []byte {
 	b := make([]byte, n)

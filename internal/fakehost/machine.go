@@ -98,6 +98,11 @@ func New(t testing.TB) *Machine {
 		m.must(os.MkdirAll(filepath.Join(m.root, dir), 0o755))
 	}
 	m.writeMounts()
+	flushing(m.root, func() error {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		return m.step()
+	})
 	return m
 }
 

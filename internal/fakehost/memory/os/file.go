@@ -149,8 +149,13 @@ func (f *File) Write(b []byte) (int, error) {
 // WriteString implements io.StringWriter.
 func (f *File) WriteString(s string) (int, error) { return f.Write([]byte(s)) }
 
-// Sync is as in package os.
+// Sync is as in package os, but what Flushing was told may fail the flush of a device.
 func (f *File) Sync() error {
+	if f.t.flushing != nil && strings.Contains(f.name, "/dev/") {
+		if err := f.t.flushing(); err != nil {
+			return err
+		}
+	}
 	f.t.mu.Lock()
 	defer f.t.mu.Unlock()
 	f.n.lost = nil
@@ -219,6 +224,15 @@ func Sick(name string, on bool) string {
 	return name
 }
 
+// Flushing has f called before a device of the machine with this root is flushed;
+// where it fails, nothing is.
+func Flushing(root string, f func() error) {
+	if t := of(root + "/"); t != nil {
+		defer t.mu.Unlock()
+		t.flushing = f
+	}
+}
+
 // Unsynced tells whether a power cut could lose something of a file.
 func Unsynced(name string) bool {
 	f, err := Open(name)
@@ -231,7 +245,8 @@ func Unsynced(name string) bool {
 }
 
 // Lose makes a file what a power cut leaves of it: of the pages that were not
-// synced those survive that keep says.
+// synced those survive that keep says, and of each other one as many sectors from
+// its beginning on as keep says.
 func Lose(name string, keep func() bool) {
 	f, err := Open(name)
 	if err != nil {
@@ -240,9 +255,23 @@ func Lose(name string, keep func() bool) {
 	f.t.mu.Lock()
 	defer f.t.mu.Unlock()
 	for _, i := range slices.Sorted(maps.Keys(f.n.lost)) {
-		if !keep() {
-			f.n.pages[i] = f.n.lost[i]
+		if keep() {
+			continue
 		}
+		torn := 0
+		for torn < pageSize && keep() {
+			torn += sectorSize
+		}
+		before := f.n.lost[i]
+		if torn > 0 && f.n.pages[i] != nil {
+			mixed := *f.n.pages[i]
+			if before == nil {
+				before = &zeros
+			}
+			copy(mixed[torn:], before[torn:])
+			before = &mixed
+		}
+		f.n.pages[i] = before
 	}
 	f.n.turn++
 	f.n.lost = nil

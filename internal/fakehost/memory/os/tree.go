@@ -18,7 +18,10 @@ import (
 	"syscall"
 )
 
-const pageSize = 4096
+const (
+	pageSize   = 4096
+	sectorSize = 512 // what a power cut does not tear
+)
 
 type page [pageSize]byte
 
@@ -37,8 +40,9 @@ type inode struct {
 
 // tree is the files of one machine, by path.
 type tree struct {
-	mu    sync.Mutex
-	nodes map[string]*inode
+	mu       sync.Mutex
+	nodes    map[string]*inode
+	flushing func() error // see Flushing
 }
 
 var (
