@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"bootswain/health"
 )
@@ -28,7 +27,7 @@ func (e nagiosError) Error() string { return fmt.Sprintf("check exits with %d", 
 // understand: one line, more below it, and the exit code. names picks checks;
 // that of the daemon itself is always among them.
 func (a *Agent) Check(names []string) error {
-	report, daemon := health.Latest(statusFile, time.Now())
+	report, daemon := health.Latest(statusFile, health.Uptime())
 	checks := []health.Check{daemon}
 	if report != nil {
 		checks = append(checks, report.Checks...)

@@ -87,7 +87,7 @@ func (a *Agent) lookAtDatabase(ctx context.Context) (databaseView, error) {
 	if v.state, err = a.units.State(ctx, server.Unit); err != nil || v.state.Running() {
 		return v, err
 	}
-	if _, view := gateView(time.Now()); v.held && view.Up() {
+	if _, view := gateView(); v.held && view.Up() {
 		v.heldBy = situation.Of(a.mayStart(ctx, server, false))
 	}
 	return v, nil

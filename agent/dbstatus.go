@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"slices"
 	"strings"
-	"time"
 
 	"bootswain/health"
 	"bootswain/internal/situation"
@@ -13,7 +12,7 @@ import (
 // DatabaseStatus prints how the database server is, as the daemon saw it last.
 // It returns the situations that are not well as Status does.
 func (a *Agent) DatabaseStatus(asJSON bool) error {
-	report, daemon := health.Latest(statusFile, time.Now())
+	report, daemon := health.Latest(statusFile, health.Uptime())
 	if report == nil || daemon.Status != health.Pass {
 		return daemon.Sentence.Situation()
 	}

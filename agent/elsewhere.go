@@ -121,7 +121,7 @@ func (a *Agent) onlyCopies(asked *spec.MySQL, data volume.State, server mysql.Se
 	if !asked.Isolated || !data.Copied() {
 		return nil
 	}
-	report, _ := health.Latest(statusFile, time.Now())
+	report, _ := health.Latest(statusFile, health.Uptime())
 	for _, e := range asked.Elsewhere {
 		part := mysql.PartView{Part: mysql.Part(e.Part), Volume: e.Volume}
 		if report == nil {

@@ -8,7 +8,6 @@ import (
 	"os"
 	"slices"
 	"strings"
-	"time"
 
 	"bootswain/filesystem"
 	"bootswain/health"
@@ -41,7 +40,7 @@ func (a *Agent) Gate(ctx context.Context) error {
 // mayStart is what the gate finds: nil, or a HELD situation. With admit the
 // server starts if it is nil.
 func (a *Agent) mayStart(ctx context.Context, server mysql.Server, admit bool) error {
-	report, v := gateView(time.Now())
+	report, v := gateView()
 	if v.Volume == "" {
 		err := mysql.Gate(server.Name(), v, nil)
 		if err == nil && admit {
@@ -83,9 +82,9 @@ func isolation(wanted bool) mysql.Isolation {
 }
 
 // gateView reads what the daemon last said.
-func gateView(now time.Time) (*health.Report, mysql.View) {
+func gateView() (*health.Report, mysql.View) {
 	v := mysql.View{Off: off()}
-	report, daemon := health.Latest(statusFile, now)
+	report, daemon := health.Latest(statusFile, health.Uptime())
 	switch {
 	case report == nil:
 		return report, v

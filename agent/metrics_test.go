@@ -85,7 +85,7 @@ func offered(t *testing.T) map[string]map[string]bool {
 		t.Fatal(err)
 	}
 	w := httptest.NewRecorder()
-	health.Handler(path, time.Now).ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/metrics", nil))
+	health.Handler(path, func() time.Duration { return 0 }).ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/metrics", nil))
 	all := map[string]map[string]bool{"up": {}}
 	for _, m := range regexp.MustCompile(`(?m)^([a-z_]+)(?:{(.*)})? `).FindAllStringSubmatch(w.Body.String(), -1) {
 		if all[m[1]] == nil {

@@ -40,7 +40,7 @@ func (b *board) publish(r health.Report) error {
 // at, without measurements, and without what nobody is told of.
 func sameNews(a, b health.Report) bool {
 	timeless := func(r health.Report) health.Report {
-		r.Time, r.Numbers = time.Time{}, health.Numbers{}
+		r.Time, r.Uptime, r.Numbers = time.Time{}, 0, health.Numbers{}
 		if r.MySQL != nil {
 			m := *r.MySQL
 			m.Status = nil
@@ -64,7 +64,7 @@ func sameNews(a, b health.Report) bool {
 func (d *daemon) report() health.Report {
 	now := time.Now()
 	r := health.Report{
-		Release: d.version, Time: now, Boot: d.boot, Instance: d.orders.data.InstanceID,
+		Release: d.version, Time: now, Uptime: health.Uptime(), Boot: d.boot, Instance: d.orders.data.InstanceID,
 		Launch: health.Launch{Known: d.knowsDatabase(), Given: d.orders.data.Given},
 		Checks: []health.Check{health.CheckOf("launch-data", d.launchSentence(), now)},
 	}

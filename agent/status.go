@@ -24,14 +24,14 @@ type StatusOptions struct {
 // Status prints how things are. It returns the situations that are not well,
 // without printing them twice, as an error with their exit code.
 func (a *Agent) Status(ctx context.Context, o StatusOptions) error {
-	report, daemon := health.Latest(statusFile, time.Now())
+	report, daemon := health.Latest(statusFile, health.Uptime())
 	for until := time.Now().Add(o.Wait); o.Wait > 0 && !settled(report, daemon) && time.Now().Before(until); {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-time.After(500 * time.Millisecond):
 		}
-		report, daemon = health.Latest(statusFile, time.Now())
+		report, daemon = health.Latest(statusFile, health.Uptime())
 	}
 	if report == nil {
 		return daemon.Sentence.Situation()

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"time"
 
 	"bootswain/health"
 	"bootswain/spec"
@@ -142,7 +141,7 @@ func (a *Agent) known(ctx context.Context, name string) (asked orders, want spec
 	if unnamed == nil {
 		return asked, want, asked.databaseOn(name), nil
 	}
-	report, _ := health.Latest(statusFile, time.Now())
+	report, _ := health.Latest(statusFile, health.Uptime())
 	if report == nil {
 		return orders{}, spec.Volume{}, nil, unnamed
 	}

@@ -69,7 +69,7 @@ type daemon struct {
 
 func (d *daemon) write() {
 	now := time.Now()
-	r := health.Report{Release: "bench", Time: now, Instance: "i-0abc", Launch: health.Launch{Known: true}}
+	r := health.Report{Release: "bench", Time: now, Uptime: health.Uptime(), Instance: "i-0abc", Launch: health.Launch{Known: true}}
 	for i := range 20 {
 		r.Checks = append(r.Checks, health.CheckOf(fmt.Sprintf("volume:data%d", i), &situation.Situation{Word: situation.Ready, Subject: "data", Text: "mounted on /srv/data."}, now))
 		r.Steps = append(r.Steps, health.Step{Name: fmt.Sprintf("data: step %d", i), Start: now, Duration: time.Second})

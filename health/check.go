@@ -43,8 +43,7 @@ func (c Check) patience() time.Duration {
 }
 
 // aged returns the check as it is to be believed at the time now. What nobody has
-// looked at for too long is not known, and so fails. A time from the future is as
-// bad: the clock was set back.
+// looked at for too long is not known, and so fails; as one of the future does.
 func (c Check) aged(now time.Time) Check {
 	age := now.Sub(c.Time).Abs()
 	if age <= c.patience() {

@@ -78,7 +78,7 @@ func news(t *testing.T, path string) {
 	looks.Follow(t.Context(), []vitals.Look{vitals.Room(vitals.This(), vitals.Place{Path: "/"})}, nil)
 	for t.Context().Err() == nil {
 		r := fine()
-		r.Time = time.Now()
+		r.Time, r.Uptime = time.Now(), health.Uptime()
 		for i := range r.Checks {
 			r.Checks[i].Time, r.Checks[i].Since = r.Time, night
 		}

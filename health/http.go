@@ -18,9 +18,9 @@ import (
 //	/metrics numbers for Prometheus: its text format, or OpenMetrics where Accept says so
 //
 // An answer costs one look at whether the report changed; what hangs on the
-// machine hangs none of them. now is the clock.
-func Handler(path string, now func() time.Time) http.Handler {
-	return (&source{path: path, now: now}).handler()
+// machine hangs none of them. uptime is as Uptime.
+func Handler(path string, uptime func() time.Duration) http.Handler {
+	return (&source{path: path, uptime: uptime}).handler()
 }
 
 func (s *source) handler() http.Handler {

@@ -14,14 +14,14 @@ import (
 	"bootswain/internal/situation"
 )
 
-func ask(t *testing.T, path string, now time.Time, method, target, accept string) *httptest.ResponseRecorder {
+func ask(t *testing.T, path string, uptime time.Duration, method, target, accept string) *httptest.ResponseRecorder {
 	t.Helper()
 	r := httptest.NewRequest(method, target, nil)
 	if accept != "" {
 		r.Header.Set("Accept", accept)
 	}
 	w := httptest.NewRecorder()
-	Handler(path, func() time.Time { return now }).ServeHTTP(w, r)
+	Handler(path, func() time.Duration { return uptime }).ServeHTTP(w, r)
 	return w
 }
 
@@ -73,7 +73,7 @@ func TestAnswers(t *testing.T) {
 		{"OpenMetrics", ready, "GET", "/metrics", "application/openmetrics-text;version=1.0.0,text/plain;q=0.5", 0, 200, openMetrics, "# EOF\n"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			w := ask(t, tt.path, noon.Add(tt.later), tt.method, tt.target, tt.accept)
+			w := ask(t, tt.path, tt.later, tt.method, tt.target, tt.accept)
 			if w.Code != tt.code || w.Header().Get("Content-Type") != tt.kind || !strings.Contains(w.Body.String(), tt.body) {
 				t.Errorf("%d %s\n%s\nwant %d %s with %q", w.Code, w.Header().Get("Content-Type"), w.Body, tt.code, tt.kind, tt.body)
 			}
@@ -85,7 +85,7 @@ func TestAnswers(t *testing.T) {
 }
 
 func TestHealthDocument(t *testing.T) {
-	w := ask(t, stored(t, sample()), noon, "GET", "/health", "")
+	w := ask(t, stored(t, sample()), 0, "GET", "/health", "")
 	var d struct {
 		Status, Version, ReleaseID, ServiceID, Output string
 		Checks                                        map[string][]map[string]any
@@ -138,7 +138,7 @@ func TestDocumentLines(t *testing.T) {
 func TestEmptyReport(t *testing.T) {
 	r := sample()
 	r.Checks = nil
-	if w := ask(t, stored(t, r), noon, "GET", "/readyz", ""); w.Code != http.StatusServiceUnavailable {
+	if w := ask(t, stored(t, r), 0, "GET", "/readyz", ""); w.Code != http.StatusServiceUnavailable {
 		t.Errorf("a report without checks: %d %s", w.Code, w.Body)
 	}
 }

@@ -17,6 +17,8 @@ import (
 	"path/filepath"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"bootswain/internal/atomicfile"
 	"bootswain/internal/situation"
 )
@@ -34,16 +36,17 @@ const (
 
 // Report is the whole state of the machine at one time.
 type Report struct {
-	Format   int       `json:"format"`             // 1
-	Release  string    `json:"release"`            // of bootswain
-	Time     time.Time `json:"time"`               // when it was written
-	Boot     string    `json:"boot"`               // the kernel's boot id
-	Instance string    `json:"instance,omitempty"` // the cloud's id of the machine
-	Launch   Launch    `json:"launch"`
-	MySQL    *MySQL    `json:"mysql,omitempty"` // nil: nobody asked for a database
-	Checks   []Check   `json:"checks"`
-	Steps    []Step    `json:"steps,omitempty"` // in the order in which they began
-	Volumes  []Volume  `json:"volumes,omitempty"`
+	Format   int           `json:"format"`             // 1
+	Release  string        `json:"release"`            // of bootswain
+	Time     time.Time     `json:"time"`               // when it was written
+	Uptime   time.Duration `json:"uptime_ns"`          // of the machine at that time; see Uptime
+	Boot     string        `json:"boot"`               // the kernel's boot id
+	Instance string        `json:"instance,omitempty"` // the cloud's id of the machine
+	Launch   Launch        `json:"launch"`
+	MySQL    *MySQL        `json:"mysql,omitempty"` // nil: nobody asked for a database
+	Checks   []Check       `json:"checks"`
+	Steps    []Step        `json:"steps,omitempty"` // in the order in which they began
+	Volumes  []Volume      `json:"volumes,omitempty"`
 	// Numbers are in a file of their own: they are most of what there is, and few
 	// who read the report want them.
 	Numbers Numbers `json:"-"`
@@ -51,9 +54,9 @@ type Report struct {
 
 // Numbers are measurements, for Prometheus and for the status page.
 type Numbers struct {
-	Time    time.Time `json:"time"`
-	Metrics []Family  `json:"metrics,omitempty"` // beside those that the report itself comes to
-	Series  []Series  `json:"series,omitempty"`
+	Uptime  time.Duration `json:"uptime_ns"`         // as the report's
+	Metrics []Family      `json:"metrics,omitempty"` // beside those that the report itself comes to
+	Series  []Series      `json:"series,omitempty"`
 }
 
 // Series is a measurement over the last hours, for the status page.
@@ -180,9 +183,9 @@ func (s Sentence) Situation() *situation.Situation {
 }
 
 // Write stores the report at path, and its numbers beside it, readable by
-// everyone. The format's version is filled in; Time is the caller's.
+// everyone. The format's version is filled in; Time and Uptime are the caller's.
 func (r Report) Write(path string) error {
-	r.Format, r.Numbers.Time = formatVersion, r.Time
+	r.Format, r.Numbers.Uptime = formatVersion, r.Uptime
 	if err := write(numbersPath(path), r.Numbers); err != nil {
 		return err
 	}
@@ -201,50 +204,45 @@ func write(path string, v any) error {
 func numbersPath(path string) string { return filepath.Join(filepath.Dir(path), "numbers.json") }
 
 // readNumbers returns the numbers of the report at path, or none where there are
-// none that can be believed at the time now.
-func readNumbers(path string, now time.Time) Numbers {
-	data, _, err := readBounded(numbersPath(path))
+// none that can be believed at this uptime.
+func readNumbers(path string, uptime time.Duration) Numbers {
+	data, err := readBounded(numbersPath(path))
 	var n Numbers
-	if err != nil || json.Unmarshal(data, &n) != nil || now.Sub(n.Time).Abs() > MaxAge {
+	if err != nil || json.Unmarshal(data, &n) != nil || (uptime-n.Uptime).Abs() > MaxAge {
 		return Numbers{}
 	}
 	return n
 }
 
 // readBounded returns the content of a file that is only ever replaced as a
-// whole, and when it was written.
-func readBounded(path string) ([]byte, time.Time, error) {
+// whole.
+func readBounded(path string) ([]byte, error) {
 	f, err := os.Open(path)
 	if err != nil {
-		return nil, time.Time{}, err
+		return nil, err
 	}
 	defer f.Close()
 	info, err := f.Stat()
 	if err != nil {
-		return nil, time.Time{}, err
+		return nil, err
 	}
 	data := make([]byte, min(info.Size(), maxReport))
 	_, err = io.ReadFull(f, data)
-	return data, info.ModTime(), err
+	return data, err
 }
 
 // Read reads the report at path. There may be none yet: fs.ErrNotExist is in
-// the error's chain. The age is not looked at; see Stale.
+// the error's chain. The age is not looked at; see Latest.
 func Read(path string) (*Report, error) {
-	r, _, err := read(path)
-	return r, err
-}
-
-func read(path string) (*Report, time.Time, error) {
-	data, written, err := readBounded(path)
+	data, err := readBounded(path)
 	if err != nil {
-		return nil, written, fmt.Errorf("cannot read the report: %w", err)
+		return nil, fmt.Errorf("cannot read the report: %w", err)
 	}
 	r, err := decode(data)
 	if err != nil {
-		return nil, written, fmt.Errorf("cannot read %s: %w", path, err)
+		return nil, fmt.Errorf("cannot read %s: %w", path, err)
 	}
-	return r, written, nil
+	return r, nil
 }
 
 func decode(data []byte) (*Report, error) {
@@ -258,45 +256,43 @@ func decode(data []byte) (*Report, error) {
 	return &r, nil
 }
 
-// Latest reads the report at path, with its checks as they are to be believed at
-// the time now, and says with the check "daemon" whether it can be believed at
-// all. The report is nil if there is none to read; the check is always there.
-func Latest(path string, now time.Time) (*Report, Check) {
-	r, _, daemon := latest(path, now)
-	return r, daemon
+// Uptime is how long the machine has been up: the time by which it is told how old
+// a report is, because nobody sets it.
+func Uptime() time.Duration {
+	var t unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_BOOTTIME, &t); err != nil {
+		panic(err) // every kernel has that clock
+	}
+	return time.Duration(t.Nano())
 }
 
-// latest also says when the file was written.
-func latest(path string, now time.Time) (*Report, time.Time, Check) {
-	fail := func(text string) Check {
-		return Check{Name: "daemon", Status: Fail, Time: now, Sentence: Sentence{
+// Latest reads the report at path, with its checks as they are to be believed at
+// this uptime, and says with the check "daemon" whether it can be believed at
+// all. The report is nil if there is none to read; the check is always there.
+func Latest(path string, uptime time.Duration) (*Report, Check) {
+	fail := func(at time.Time, text string) Check {
+		return Check{Name: "daemon", Status: Fail, Time: at, Sentence: Sentence{
 			Word: situation.Failed, Subject: "daemon", Text: text, Next: "journalctl -b -u bootswain"}}
 	}
-	r, written, err := read(path)
+	r, err := Read(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return nil, written, fail("no news since the machine started")
+		return nil, fail(time.Now(), "no news since the machine started")
 	case err != nil:
-		return nil, written, fail(err.Error())
+		return nil, fail(time.Now(), err.Error())
 	}
+	age := uptime - r.Uptime
+	now := r.Time.Add(age)
 	for i := range r.Checks {
 		r.Checks[i] = r.Checks[i].aged(now)
 	}
-	if age, stale := Stale(*r, written, now); stale {
-		return r, written, fail("no news for " + age.Round(time.Second).String())
+	if age.Abs() > MaxAge {
+		return r, fail(now, "no news for "+age.Abs().Round(time.Second).String())
 	}
 	if len(r.Checks) == 0 {
-		return r, written, CheckOf("daemon", &situation.Situation{
+		return r, CheckOf("daemon", &situation.Situation{
 			Word: situation.Working, Subject: "daemon", Text: "has looked at nothing yet", Next: "nothing; continues by itself"}, r.Time)
 	}
-	return r, written, Check{Name: "daemon", Status: Pass, Time: r.Time, Sentence: Sentence{
+	return r, Check{Name: "daemon", Status: Pass, Time: r.Time, Sentence: Sentence{
 		Word: situation.Ready, Subject: "daemon", Text: "reports"}}
-}
-
-// Stale says whether a report is too old to be believed, by its own time or by
-// its file's. One from the future is not believed either: the clock was set
-// back, and how old it is cannot be known.
-func Stale(r Report, modified, now time.Time) (age time.Duration, stale bool) {
-	age = max(now.Sub(r.Time).Abs(), now.Sub(modified).Abs())
-	return age, age > MaxAge
 }

@@ -45,7 +45,7 @@ type Access struct {
 // Serve answers those on l who may ask, from the report at path, until ctx ends.
 // beat is called again and again for as long as answers can be made.
 func Serve(ctx context.Context, l net.Listener, path string, who Access, beat func()) error {
-	from := &source{path: path, now: time.Now}
+	from := &source{path: path, uptime: Uptime}
 	handler := answering(from.handler())
 	if who.Guard != nil {
 		// Who is not let in yet is no guest with an answer under way.

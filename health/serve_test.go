@@ -156,7 +156,7 @@ func TestLimits(t *testing.T) {
 func TestPulse(t *testing.T) {
 	ctx, stop := context.WithCancel(context.Background())
 	beats := 0
-	pulse(ctx, &source{path: "none", now: time.Now}, func() { beats++; stop() })
+	pulse(ctx, &source{path: "none", uptime: Uptime}, func() { beats++; stop() })
 	if beats != 1 {
 		t.Errorf("%d beats", beats)
 	}

@@ -9,9 +9,9 @@ import (
 // snapshot is what can be answered from one report: until the file is another,
 // or a check gets too old to be believed.
 type snapshot struct {
-	file   os.FileInfo // nil: there was none
-	made   time.Time
-	until  time.Time
+	file   os.FileInfo   // nil: there was none
+	made   time.Duration // by the machine's uptime
+	until  time.Duration
 	report Report
 	checks []Check // that of the daemon itself first
 	bodies map[string][]byte
@@ -21,8 +21,8 @@ type snapshot struct {
 // it changes: many who ask at once cost one reading. It may be used by several
 // goroutines.
 type source struct {
-	path string
-	now  func() time.Time
+	path   string
+	uptime func() time.Duration
 
 	mu   sync.Mutex
 	last snapshot
@@ -56,28 +56,25 @@ func (s *source) body(name string, numbers bool, from func(Report, []Check) []by
 }
 
 func (s *source) refresh() {
-	now := s.now()
+	now := s.uptime()
 	file, err := os.Stat(s.path)
 	if l := s.last; err == nil && l.file != nil && os.SameFile(file, l.file) && file.Size() == l.file.Size() &&
-		file.ModTime().Equal(l.file.ModTime()) && !now.Before(l.made) && now.Before(l.until) {
+		file.ModTime().Equal(l.file.ModTime()) && now >= l.made && now < l.until {
 		return
 	}
-	next := snapshot{made: now, until: now.Add(MaxAge), bodies: map[string][]byte{}}
+	next := snapshot{made: now, until: now + MaxAge, bodies: map[string][]byte{}}
 	if err == nil {
 		next.file = file
 	}
-	report, written, daemon := latest(s.path, now)
+	report, daemon := Latest(s.path, now)
 	next.checks = []Check{daemon}
 	if report != nil {
 		next.report = *report
 		// The report as a whole gets too old, too.
-		next.until = report.Time.Add(MaxAge)
-		if at := written.Add(MaxAge); at.Before(next.until) {
-			next.until = at
-		}
+		next.until = report.Uptime + MaxAge
 		for _, c := range report.Checks {
-			if at := c.Time.Add(c.patience()); at.After(now) && at.Before(next.until) {
-				next.until = at
+			if at := report.Uptime + c.Time.Sub(report.Time) + c.patience(); at > now {
+				next.until = min(next.until, at)
 			}
 		}
 		next.checks = append(next.checks, report.Checks...)

@@ -41,7 +41,7 @@ logs  /srv/logs (not mounted)
 }
 
 func TestTextOfASilentDaemon(t *testing.T) {
-	_, daemon := Latest("/nonexistent/status.json", noon)
+	_, daemon := Latest("/nonexistent/status.json", 0)
 	want := "FAILED daemon: no news since the machine started\n  next: journalctl -b -u bootswain\n"
 	if got := show(t, Report{}, daemon, View{}); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
