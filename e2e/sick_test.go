@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -33,6 +34,8 @@ type patient struct {
 	m     *lab.Machine
 	book  *book
 	pause time.Duration // between two questions: each costs the guest time
+
+	monitor *tls.Config // with which it is asked; nil: without TLS
 }
 
 // book is what all patients have shown.
@@ -59,7 +62,11 @@ func (p *patient) script(text string) func() { return func() { p.Helper(); p.sh(
 func (p *patient) answer(ctx context.Context) (h health, err error) {
 	ctx, cancel := context.WithTimeout(ctx, answered)
 	defer cancel()
-	code, body, err := p.m.HTTP(ctx, "/health")
+	get := p.m.HTTP
+	if p.monitor != nil {
+		get = func(ctx context.Context, path string) (int, []byte, error) { return p.m.HTTPS(ctx, p.monitor, path) }
+	}
+	code, body, err := get(ctx, "/health")
 	if err != nil {
 		return h, err
 	}

@@ -3,6 +3,7 @@ package lab
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -73,14 +74,23 @@ func (m *Machine) HTTP(ctx context.Context, path string) (status int, body []byt
 	return Get(ctx, m.Addr(HealthPort), path)
 }
 
+// HTTPS does so over TLS.
+func (m *Machine) HTTPS(ctx context.Context, c *tls.Config, path string) (status int, body []byte, err error) {
+	return get(ctx, &http.Client{Transport: &http.Transport{TLSClientConfig: c}}, "https://"+m.Addr(HealthPort)+path)
+}
+
 // Get fetches a path over HTTP, on a connection of its own.
 func Get(ctx context.Context, addr, path string) (status int, body []byte, err error) {
-	r, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+addr+path, nil)
+	return get(ctx, http.DefaultClient, "http://"+addr+path)
+}
+
+func get(ctx context.Context, c *http.Client, url string) (status int, body []byte, err error) {
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
 		return 0, nil, err
 	}
 	r.Close = true
-	a, err := http.DefaultClient.Do(r)
+	a, err := c.Do(r)
 	if err != nil {
 		return 0, nil, err
 	}
