@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -248,16 +247,23 @@ func (w *walk) old() {
 // take attaches the volume and tells the machine that this is the one.
 func (w *walk) take(more string) {
 	w.Helper()
+	w.given(more, func(said lab.Output) bool { return said.Code != 4 })
+}
+
+// given attaches the volume, gives the machine launch data that name it, and
+// applies them until what is said is as it is to be.
+func (w *walk) given(more string, done func(said lab.Output) bool) {
+	w.Helper()
 	must(w, w.m.Attach(w.ctx, w.v))
 	document := w.document(more)
 	w.m.IMDS.Set("user-data", string(document))
 	must(w, w.m.WriteFile(w.ctx, "/root/next.yaml", document, 0o600))
 	must(w, lab.WaitFor(w.ctx, "the volume to come up", func(ctx context.Context) error {
 		out, err := w.m.Run(ctx, "bootswain", "apply", "--from", "/root/next.yaml")
-		if err == nil && out.Code != 4 {
-			return nil
+		if err == nil && !done(out) {
+			err = fmt.Errorf("apply says, with exit status %d: %s%s", out.Code, out.Stdout, out.Stderr)
 		}
-		return errors.Join(err, out.OK())
+		return err
 	}))
 }
 
@@ -430,7 +436,7 @@ func (b *bench) exchange(walks []*walk) {
 	one, other := walks[0], walks[1]
 	one.v, other.v = other.v, one.v
 	for _, w := range walks {
-		w.take("")
+		w.given("", func(said lab.Output) bool { return strings.Contains(said.Stdout+said.Stderr, "data written by ") })
 		w.everywhere(w.m, w.held(w.m, "data written by "))
 		if got := w.content(); got != content[w.v] {
 			b.Errorf("%s changed the other server's databases: %s, were %s", w.server.name, got, content[w.v])
