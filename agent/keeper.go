@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -33,7 +34,7 @@ type view struct {
 	trouble *situation.Situation // nil when the volume is up
 	working string               // the step being carried out, "" between passes
 	passed  bool                 // at least one pass has ended
-	steps   []health.Step        // what was done since boot
+	steps   []health.Step        // what was done since boot, each once: as it was done last
 	note    string               // of a volume that is up: what else is to be said
 }
 
@@ -60,6 +61,9 @@ type keeper struct {
 	mu   sync.Mutex // of view: progress comes from several goroutines
 	view view
 	lost *situation.Situation // since a member was lost, until the volume is up again
+	// Steps that were begun since the volume was last up, by the passes before
+	// and by this one.
+	tried, begun map[string]bool
 
 	inquiry inquiry
 	beside  sync.WaitGroup // what goes on beside the passes
@@ -69,7 +73,7 @@ func (a *Agent) newKeeper(c *ebs.EC2, want spec.Volume, mysql *spec.MySQL, holds
 	return &keeper{
 		Agent: a, ec2: c, want: want, mysql: mysql, holds: holds, tell: tell,
 		kick: make(chan struct{}, 1),
-		view: view{want: want, mysql: mysql},
+		view: view{want: want, mysql: mysql}, tried: map[string]bool{}, begun: map[string]bool{},
 	}
 }
 
@@ -256,7 +260,11 @@ func (k *keeper) settle(state volume.State, err error) {
 	k.view.trouble = nil
 	if err != nil {
 		k.view.trouble = k.sentence(err)
+		maps.Copy(k.tried, k.begun)
+	} else {
+		clear(k.tried)
 	}
+	clear(k.begun)
 	k.tell(k.view)
 }
 
@@ -276,13 +284,21 @@ func (k *keeper) sentence(err error) *situation.Situation {
 	return s
 }
 
+// progress shows what goes on. Of what was tried before, to no avail, only the end
+// of a long work or a good end is news: until then that trouble is what people
+// and monitors are to see.
 func (k *keeper) progress(p volume.Progress) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	k.begun[p.Step] = true
+	if k.tried[p.Step] && (p.Failed || !p.Ended && p.Total == 0) {
+		return
+	}
 	k.view.working = goingOn(p)
 	if p.Ended {
 		k.view.working = ""
-		k.view.steps = append(slices.Clone(k.view.steps), health.Step{
+		others := slices.DeleteFunc(slices.Clone(k.view.steps), func(s health.Step) bool { return s.Name == p.Volume+": "+p.Step })
+		k.view.steps = append(others, health.Step{
 			Name: p.Volume + ": " + p.Step, Start: time.Now().Add(-p.Took), Duration: p.Took,
 		})
 		k.showProgress(p)
@@ -309,13 +325,13 @@ func (a *Agent) bringUp(ctx context.Context, chosen choice, mysql *spec.MySQL, p
 			began, going = time.Now(), volume.Progress{Volume: want.Name, Step: what}
 			progress(going)
 		}
-		end := func() {
-			going.Ended, going.Took = true, time.Since(began)
+		end := func(failed bool) {
+			going.Ended, going.Failed, going.Took = true, failed, time.Since(began)
 			progress(going)
 		}
 		begin("put the database's directory on the volume")
-		err = a.bindDataDirectory(ctx, want, mysql, state, func(what string) { end(); begin(what) })
-		end()
+		err = a.bindDataDirectory(ctx, want, mysql, state, func(what string) { end(false); begin(what) })
+		end(err != nil)
 	}
 	return state, err
 }

@@ -55,7 +55,7 @@ func (w *work) do(what string, thing func() error) error {
 	w.tell(p)
 	began := time.Now()
 	err := thing()
-	p.Ended, p.Took = true, time.Since(began)
+	p.Ended, p.Failed, p.Took = true, err != nil, time.Since(began)
 	w.tell(p)
 	return err
 }

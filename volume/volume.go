@@ -92,6 +92,7 @@ type Progress struct {
 	Step        string // what is being done, in words
 	Done, Total int64  // bytes, where the step counts them; else 0
 	Ended       bool
+	Failed      bool          // what has ended was not done
 	Took        time.Duration // so far, of a step that counts bytes; else of one that has ended
 }
 
