@@ -297,10 +297,9 @@ func (k *keeper) progress(p volume.Progress) {
 	k.view.working = goingOn(p)
 	if p.Ended {
 		k.view.working = ""
-		others := slices.DeleteFunc(slices.Clone(k.view.steps), func(s health.Step) bool { return s.Name == p.Volume+": "+p.Step })
-		k.view.steps = append(others, health.Step{
-			Name: p.Volume + ": " + p.Step, Start: time.Now().Add(-p.Took), Duration: p.Took,
-		})
+		done := health.Step{Name: p.Volume + ": " + p.Step, Start: time.Now().Add(-p.Took), Duration: p.Took}
+		steps := slices.DeleteFunc(slices.Clone(k.view.steps), func(s health.Step) bool { return s.Name == done.Name })
+		k.view.steps = append(steps, done)
 		k.showProgress(p)
 	}
 	k.tell(k.view)

@@ -437,6 +437,7 @@ func (b *bench) exchange(walks []*walk) {
 	one.v, other.v = other.v, one.v
 	for _, w := range walks {
 		w.given("", func(said lab.Output) bool { return strings.Contains(said.Stdout+said.Stderr, "data written by ") })
+		w.waitSentence(w.m, "data written by ") // of the daemon, which looks too
 		w.everywhere(w.m, w.held(w.m, "data written by "))
 		if got := w.content(); got != content[w.v] {
 			b.Errorf("%s changed the other server's databases: %s, were %s", w.server.name, got, content[w.v])

@@ -3,7 +3,6 @@ package spec
 import (
 	"fmt"
 	"path"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -65,7 +64,7 @@ func (r *reader) claimOnce(c *claims, v Volume, n *yaml.Node, where, what string
 func under(p, dir string) bool { return strings.HasPrefix(p, strings.TrimSuffix(dir, "/")+"/") }
 
 // mountPath keeps to what mountinfo, unit names and shells show as it is.
-var mountPath = regexp.MustCompile(`^/[A-Za-z0-9/._+@-]+$`)
+var mountPath = lazily(`^/[A-Za-z0-9/._+@-]+$`)
 
 // maxMountPath keeps the mount unit's escaped name below the 255 bytes of a
 // file name, where a dash takes four.

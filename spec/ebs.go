@@ -1,7 +1,6 @@
 package spec
 
 import (
-	"regexp"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -9,7 +8,7 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-var deviceName = regexp.MustCompile(`^/dev/(sd[a-z]([1-9]|1[0-5])?|xvd[a-z]{1,2})$`)
+var deviceName = lazily(`^/dev/(sd[a-z]([1-9]|1[0-5])?|xvd[a-z]{1,2})$`)
 
 const (
 	// maxDevices bounds the devices of one volume. A Nitro instance takes about
@@ -68,7 +67,7 @@ func (r *reader) ebs(n *yaml.Node, path string) (e EBS) {
 	return e
 }
 
-func (r *reader) devices(n *yaml.Node, path string, rule *regexp.Regexp, hint, fault string) []string {
+func (r *reader) devices(n *yaml.Node, path string, rule *pattern, hint, fault string) []string {
 	names, ok := r.texts(n, path, "")
 	if !ok {
 		return nil
@@ -114,7 +113,7 @@ func isTagValue(text string) bool {
 	return text != "" && utf8.RuneCountInString(text) <= maxTagValue
 }
 
-var wholeNumber = regexp.MustCompile(`^[1-9][0-9]?$`)
+var wholeNumber = lazily(`^[1-9][0-9]?$`)
 
 // volumeCount reads how many volumes carry the tags.
 func (r *reader) volumeCount(n *yaml.Node, path string) (count int) {

@@ -1,16 +1,15 @@
 package spec
 
 import (
-	"regexp"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
 )
 
 var (
-	variableName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]{0,127}$`)
-	roleName     = regexp.MustCompile(`^[a-z][a-z0-9_-]{0,62}$`)
-	address      = regexp.MustCompile(`^(s3://[a-z0-9][a-z0-9.-]+/\S+|ssm:/?[A-Za-z0-9_.-]\S*|secretsmanager:\S+)$`)
+	variableName = lazily(`^[A-Za-z_][A-Za-z0-9_]{0,127}$`)
+	roleName     = lazily(`^[a-z][a-z0-9_-]{0,62}$`)
+	address      = lazily(`^(s3://[a-z0-9][a-z0-9.-]+/\S+|ssm:/?[A-Za-z0-9_.-]\S*|secretsmanager:\S+)$`)
 )
 
 // env reads parameters for applications. A number is taken as it is written.

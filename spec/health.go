@@ -4,7 +4,6 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -59,10 +58,10 @@ const (
 var checkKinds = []string{"http", "tcp", "command", "file"}
 
 var (
-	unitName  = regexp.MustCompile(`^[A-Za-z0-9:_.@-]{1,200}$`)
-	httpURL   = regexp.MustCompile(`^https?://[^\s/@]+(/\S*)?$`)
-	tcpPlace  = regexp.MustCompile(`^([A-Za-z0-9.-]+|\[[0-9a-fA-F:.]+\]):\d{1,5}$`)
-	plainPath = regexp.MustCompile(`^/[^\r\n\x00]*$`)
+	unitName  = lazily(`^[A-Za-z0-9:_.@-]{1,200}$`)
+	httpURL   = lazily(`^https?://[^\s/@]+(/\S*)?$`)
+	tcpPlace  = lazily(`^([A-Za-z0-9.-]+|\[[0-9a-fA-F:.]+\]):\d{1,5}$`)
+	plainPath = lazily(`^/[^\r\n\x00]*$`)
 )
 
 func (r *reader) health(n *yaml.Node, path string, volumes *yaml.Node) Health {
@@ -145,7 +144,7 @@ func openly(f Fault) bool {
 }
 
 // sound reads a list of texts that match a rule.
-func (r *reader) sound(n *yaml.Node, path string, rule *regexp.Regexp, what, hint string) []string {
+func (r *reader) sound(n *yaml.Node, path string, rule *pattern, what, hint string) []string {
 	values, ok := r.texts(n, path, "")
 	for i, v := range values {
 		if ok && !rule.MatchString(v) {

@@ -2,7 +2,6 @@ package spec
 
 import (
 	"maps"
-	"regexp"
 	"slices"
 	"strings"
 )
@@ -10,7 +9,9 @@ import (
 // nonBlank is any text that says something.
 var nonBlank = schema{"type": "string", "pattern": `\S`}
 
-func matching(rule *regexp.Regexp) schema { return schema{"type": "string", "pattern": rule.String()} }
+func matching(rule *pattern) schema {
+	return schema{"type": "string", "pattern": rule.String()}
+}
 
 func oneOf(values ...any) schema { return schema{"enum": values} }
 

@@ -3,7 +3,6 @@ package spec
 import (
 	"encoding/base64"
 	"path"
-	"regexp"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -17,10 +16,10 @@ var sources = []string{"sealed", "kms", "secretsmanager", "ssm", "command", "unl
 const maxCiphertext = 6144
 
 var (
-	secretName    = regexp.MustCompile(`^[A-Za-z0-9/_+=.@:!-]+$`)
-	secretVersion = regexp.MustCompile(`^[A-Za-z0-9-]{32,64}$`)
-	parameterName = regexp.MustCompile(`^[A-Za-z0-9/_.:-]+$`)
-	kmsKey        = regexp.MustCompile(`^[A-Za-z0-9/_:-]+$`)
+	secretName    = lazily(`^[A-Za-z0-9/_+=.@:!-]+$`)
+	secretVersion = lazily(`^[A-Za-z0-9-]{32,64}$`)
+	parameterName = lazily(`^[A-Za-z0-9/_.:-]+$`)
+	kmsKey        = lazily(`^[A-Za-z0-9/_:-]+$`)
 )
 
 // keySource are the fields of a mapping that names a source.
@@ -106,7 +105,7 @@ func (r *reader) ssm(n *yaml.Node, where string) *SSM {
 
 // name reads a name that is no secret itself, but is not shown: it may be one in
 // the wrong place.
-func (r *reader) name(n *yaml.Node, where string, rule *regexp.Regexp, what, example string) string {
+func (r *reader) name(n *yaml.Node, where string, rule *pattern, what, example string) string {
 	text, ok := r.text(n, where)
 	if ok && !rule.MatchString(text) {
 		r.fault(n, where, "as in "+example, "is not %s", what)

@@ -2,7 +2,6 @@ package spec
 
 import (
 	"math"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -34,7 +33,7 @@ const (
 
 var never = math.Inf(1)
 
-var percentage = regexp.MustCompile(`^\d+(\.\d+)?%$`)
+var percentage = lazily(`^\d+(\.\d+)?%$`)
 
 // Limits are the default thresholds of everything that is measured.
 var Limits = []Limit{

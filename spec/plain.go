@@ -2,7 +2,6 @@ package spec
 
 import (
 	"bytes"
-	"regexp"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -10,14 +9,14 @@ import (
 
 var (
 	// secretWord is what people call variables that hold secrets.
-	secretWord = regexp.MustCompile(`(?i)(^|_)(pass(word|wd|phrase)?|secret|token|api_?key|private_?key|access_?key|credentials?)(_|\d|$)`)
+	secretWord = lazily(`(?i)(^|_)(pass(word|wd|phrase)?|secret|token|api_?key|private_?key|access_?key|credentials?)(_|\d|$)`)
 	// secretValue is what secrets look like, whatever their name: private keys,
 	// age identities, access keys of AWS, tokens of GitHub, GitLab and Slack,
 	// JSON Web Tokens, password hashes of crypt(5), passwords in URLs.
-	secretValue = regexp.MustCompile(`PRIVATE KEY( BLOCK)?-----|AGE-SECRET-KEY-(PQ-)?1|\b(AKIA|ASIA)[0-9A-Z]{16}\b|\bgh[pousr]_[A-Za-z0-9]{36}|\bglpat-[\w-]{20}|\bxox[abeprs]-[\w-]{10}|` +
+	secretValue = lazily(`PRIVATE KEY( BLOCK)?-----|AGE-SECRET-KEY-(PQ-)?1|\b(AKIA|ASIA)[0-9A-Z]{16}\b|\bgh[pousr]_[A-Za-z0-9]{36}|\bglpat-[\w-]{20}|\bxox[abeprs]-[\w-]{10}|` +
 		`\beyJ[\w-]{10,}\.eyJ[\w-]{10,}\.|\$(1|2[aby]|5|6|y|gy|7)\$[./A-Za-z0-9]|\w://[^/\s:@]+:[^/\s:@]+@`)
 	// elsewhere is a value that only says where a secret is.
-	elsewhere = regexp.MustCompile(`^(/|[a-z0-9]+://[^@]*$|ssm:|secretsmanager:|arn:)`)
+	elsewhere = lazily(`^(/|[a-z0-9]+://[^@]*$|ssm:|secretsmanager:|arn:)`)
 )
 
 func isPlace(value string) bool { return value == "" || elsewhere.MatchString(value) }
@@ -42,7 +41,7 @@ func PlainSecrets(doc []byte) (found []Fault) {
 		}
 	}
 	for i, line := range bytes.Split(doc, []byte("\n")) {
-		if at := secretValue.FindIndex(line); at != nil {
+		if at := secretValue.regexp().FindIndex(line); at != nil {
 			add(i+1, at[0]+1, "", looksSecret)
 		}
 	}
@@ -55,26 +54,26 @@ const looksSecret = "this looks like a secret in clear"
 var (
 	// assigned is a name and what it is given, in shells and their flags, in YAML,
 	// JSON and INI.
-	assigned = regexp.MustCompile(`([A-Za-z][\w-]*)["']?\s*(?::["'\s]|=)\s*["']?([^\s"',;}]+)`)
+	assigned = lazily(`([A-Za-z][\w-]*)["']?\s*(?::["'\s]|=)\s*["']?([^\s"',;}]+)`)
 	// about is a name of what is about a secret and none itself.
-	about = regexp.MustCompile(`(?i)[_-](id|name|arn|file|path)$`)
+	about = lazily(`(?i)[_-](id|name|arn|file|path)$`)
 	// noSecret is a value that is none: another's, a switch, a number such as the
 	// life of a token, the rest of ==, or what opens a block of YAML.
-	noSecret = regexp.MustCompile("(?i)^([=$`|>&*<\\[{]|(true|false|yes|no|on|off|null|none|\\d+)$)")
+	noSecret = lazily("(?i)^([=$`|>&*<\\[{]|(true|false|yes|no|on|off|null|none|\\d+)$)")
 )
 
 // PlainSecretsBeside names the places of a text of somebody else's, such as a
 // script, that look like a secret in clear. Its words never repeat a value.
 func PlainSecretsBeside(text []byte) (found []Fault) {
 	for i, line := range bytes.Split(text, []byte("\n")) {
-		if at := secretValue.FindIndex(line); at != nil {
+		if at := secretValue.regexp().FindIndex(line); at != nil {
 			found = append(found, Fault{Line: i + 1, Column: at[0] + 1, Message: looksSecret})
 			continue
 		}
 		if bytes.HasPrefix(bytes.TrimSpace(line), []byte("#")) {
 			continue
 		}
-		for _, m := range assigned.FindAllSubmatchIndex(line, -1) {
+		for _, m := range assigned.regexp().FindAllSubmatchIndex(line, -1) {
 			name, value := string(line[m[2]:m[3]]), string(line[m[4]:m[5]])
 			if secretWord.MatchString(strings.ReplaceAll(name, "-", "_")) && !about.MatchString(name) && !isPlace(value) && !noSecret.MatchString(value) {
 				found = append(found, Fault{Line: i + 1, Column: m[4] + 1, Path: step("", name), Message: "is called like a secret and stands in clear"})

@@ -1,14 +1,13 @@
 package spec
 
 import (
-	"regexp"
 	"strconv"
 
 	"go.yaml.in/yaml/v3"
 )
 
 // diskSerial is the serial number of a disk of instance storage on Nitro.
-var diskSerial = regexp.MustCompile(`^AWS[0-9A-Fa-f]{17}$`)
+var diskSerial = lazily(`^AWS[0-9A-Fa-f]{17}$`)
 
 // instanceStore reads how many of the machine's own disks a volume is made of.
 func (r *reader) instanceStore(n *yaml.Node, path string) int {

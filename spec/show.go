@@ -3,7 +3,6 @@ package spec
 import (
 	"bytes"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -60,7 +59,7 @@ func (r *reader) shown(n *yaml.Node, path string) *yaml.Node {
 // defaults returns the pairs that hold because n, which stands at path, says
 // nothing of them.
 func defaults(n *yaml.Node, path string) (pairs []*yaml.Node) {
-	place := volumeAt.ReplaceAllString(userAt.ReplaceAllString(path, "users[]"), "volumes.NAME")
+	place := volumeAt.regexp().ReplaceAllString(userAt.regexp().ReplaceAllString(path, "users[]"), "volumes.NAME")
 	for at, k := range Keys {
 		above, _ := strings.CutSuffix(at, "."+k.Name)
 		if above != place || k.literal() == "" || hasKey(n, k.Name) {
@@ -76,8 +75,8 @@ func defaults(n *yaml.Node, path string) (pairs []*yaml.Node) {
 }
 
 var (
-	userAt   = regexp.MustCompile(`^users\[\d+\]`)
-	volumeAt = regexp.MustCompile(`^volumes\.[^.]+`)
+	userAt   = lazily(`^users\[\d+\]`)
+	volumeAt = lazily(`^volumes\.[^.]+`)
 )
 
 // wrapped are the keys whose values are keys of volumes, sealed by somebody.

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"io"
-	"regexp"
 	"sort"
 	"strconv"
 	"strings"
@@ -32,11 +31,11 @@ func (r *reader) syntax(doc []byte, err error) {
 	r.fault(at, "", hint, "not valid YAML: %s", strings.ToValidUTF8(message, "?"))
 }
 
-var yamlError = regexp.MustCompile(`^yaml: (?:line (\d+): )?(.*)$`)
+var yamlError = lazily(`^yaml: (?:line (\d+): )?(.*)$`)
 
 // place returns the line that the library's error names, or 0, and its words.
 func place(err error) (line int, message string) {
-	m := yamlError.FindStringSubmatch(err.Error())
+	m := yamlError.regexp().FindStringSubmatch(err.Error())
 	if m == nil {
 		return 0, err.Error()
 	}

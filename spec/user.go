@@ -2,7 +2,6 @@ package spec
 
 import (
 	"path"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -78,7 +77,7 @@ func (r *reader) user(n *yaml.Node, path string) (u User, nameNode *yaml.Node, w
 
 // userName is useradd's rule, without upper case, which mail and sudo treat in
 // different ways, and without dots, which sudo's includedir passes over.
-var userName = regexp.MustCompile(`^[a-z_][a-z0-9_-]{0,31}$`)
+var userName = lazily(`^[a-z_][a-z0-9_-]{0,31}$`)
 
 const nameRule = "at most 32 of a-z, 0-9, - and _, beginning with a letter or _"
 

@@ -1,7 +1,6 @@
 package spec
 
 import (
-	"regexp"
 	"time"
 
 	"go.yaml.in/yaml/v3"
@@ -26,7 +25,7 @@ const (
 	minUsersEvery     = 30 * time.Second
 )
 
-var usersAddress = regexp.MustCompile(`^(s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]/\S+|ssm:/?[A-Za-z0-9_.-][A-Za-z0-9_./-]*)$`)
+var usersAddress = lazily(`^(s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]/\S+|ssm:/?[A-Za-z0-9_.-][A-Za-z0-9_./-]*)$`)
 
 // usersFrom reads an address, or a mapping with one and what more is said.
 func (r *reader) usersFrom(n *yaml.Node, path string) *UsersFrom {

@@ -2,7 +2,6 @@ package spec
 
 import (
 	"errors"
-	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -18,7 +17,7 @@ const DefaultOverdueAfter = 5 * time.Minute
 const maxDuration = 52 * 7 * 24 * time.Hour
 
 // longUnits matches the days and weeks that Go durations lack.
-var longUnits = regexp.MustCompile(`^(?:(\d{1,4})w)?(?:(\d{1,4})d)?(.*)$`)
+var longUnits = lazily(`^(?:(\d{1,4})w)?(?:(\d{1,4})d)?(.*)$`)
 
 func (r *reader) duration(n *yaml.Node, path string) (time.Duration, bool) {
 	text, ok := r.text(n, path)
@@ -36,7 +35,7 @@ func (r *reader) duration(n *yaml.Node, path string) (time.Duration, bool) {
 // ParseDuration reads a Go duration that may begin with weeks and days, of
 // seven days and 24 hours: "1w2d3h".
 func ParseDuration(text string) (time.Duration, error) {
-	m := longUnits.FindStringSubmatch(text)
+	m := longUnits.regexp().FindStringSubmatch(text)
 	if m == nil || strings.HasPrefix(m[3], "-") || strings.HasPrefix(m[3], "+") {
 		return 0, errors.New("not a duration")
 	}

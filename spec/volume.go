@@ -1,7 +1,6 @@
 package spec
 
 import (
-	"regexp"
 	"slices"
 	"strings"
 
@@ -11,11 +10,11 @@ import (
 // volumeName fits everywhere the name goes. The narrowest place is the 32-byte
 // array name of an md 1.2 superblock, "bootswain:NAME", where mdadm needs one
 // byte to spare.
-var volumeName = regexp.MustCompile(`^[a-z][a-z0-9_-]{0,20}$`)
+var volumeName = lazily(`^[a-z][a-z0-9_-]{0,20}$`)
 
 var (
-	volumeID    = regexp.MustCompile(`^vol-([0-9a-f]{8}|[0-9a-f]{17})$`)
-	fingerprint = regexp.MustCompile(`^[0-9a-f]{6,64}$`)
+	volumeID    = lazily(`^vol-([0-9a-f]{8}|[0-9a-f]{17})$`)
+	fingerprint = lazily(`^[0-9a-f]{6,64}$`)
 )
 
 // volumes reads the mapping of named volumes, and what they must not share.
@@ -128,7 +127,7 @@ func (r *reader) filesystem(n *yaml.Node, path string) Filesystem {
 	return f
 }
 
-var mountOption = regexp.MustCompile(`^[a-z0-9_-]+(=[A-Za-z0-9_./:+-]+)?$`)
+var mountOption = lazily(`^[a-z0-9_-]+(=[A-Za-z0-9_./:+-]+)?$`)
 
 // ownOptions would change when, where or by whom the volume is mounted, which
 // is bootswain's to say.
