@@ -298,8 +298,8 @@ func (k *keeper) progress(p volume.Progress) {
 	if p.Ended {
 		k.view.working = ""
 		done := health.Step{Name: p.Volume + ": " + p.Step, Start: time.Now().Add(-p.Took), Duration: p.Took}
-		steps := slices.DeleteFunc(slices.Clone(k.view.steps), func(s health.Step) bool { return s.Name == done.Name })
-		k.view.steps = append(steps, done)
+		k.view.steps = slices.DeleteFunc(slices.Clone(k.view.steps), func(s health.Step) bool { return s.Name == done.Name })
+		k.view.steps = append(k.view.steps, done)
 		k.showProgress(p)
 	}
 	k.tell(k.view)

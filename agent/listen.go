@@ -6,7 +6,6 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
-	"runtime/debug"
 
 	"bootswain/health"
 	"bootswain/health/web"
@@ -27,7 +26,9 @@ func (a *Agent) HealthListen(ctx context.Context) error {
 	// Its unit gives it half a processor. With more than one, its threads would
 	// spend as much on waking each other as on the answers.
 	runtime.GOMAXPROCS(1)
-	debug.FreeOSMemory() // what only the start needed
+	if err := forget(); err != nil {
+		a.say("health: cannot give back memory: %v", err)
+	}
 	if err := systemd.Ready("answering on " + l.Addr().String()); err != nil {
 		return err
 	}
