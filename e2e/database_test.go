@@ -22,7 +22,6 @@ import (
 // boot. Then their power is cut under writes, and at last each gets the other's
 // volume.
 func TestDatabase(t *testing.T) {
-	soaks(t)
 	b := open(t)
 	walks := make([]*walk, 2)
 	b.Run("table", func(t *testing.T) {

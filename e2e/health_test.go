@@ -33,7 +33,6 @@ var elsewhere = map[string]string{
 // pass again, on two machines: one with a database, and one whose clock counts
 // instructions, so that minutes of idleness cost the host seconds.
 func TestHealth(t *testing.T) {
-	soaks(t)
 	b := open(t)
 	book := &book{seen: map[string]bool{}, shown: map[string]bool{}}
 	b.Run("machines", func(t *testing.T) {
