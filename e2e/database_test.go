@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"bootswain/lab"
+	"bootswain/lab/image"
 )
 
 // TestDatabase walks two machines, one with MariaDB and one with MySQL, through
@@ -46,33 +47,42 @@ const databaseSize = 576 << 20
 // walk is a machine that meets its database's volume in one state after another.
 type walk struct {
 	*bench
-	server    server
-	recipient string // whom keys are sealed to
-	m         *lab.Machine
-	v         *lab.Volume
-	beneath   string // what the root disk has where the volume is mounted
-	rows      int    // in orders.o
-	uuid      string // of the server
-	undo      string // what makes the data directory whole again
+	server  server
+	image   image.Image
+	m       *lab.Machine
+	v       *lab.Volume
+	beneath string // what the root disk has where the volume is mounted
+	rows    int    // in orders.o
+	uuid    string // of the server
+	undo    string // what makes the data directory whole again
 }
 
 func newWalk(b *bench, s server) *walk {
-	w := &walk{bench: b, server: s, recipient: baked.agent.Recipient, v: b.volumes(1, databaseSize)[0]}
-	o := lab.MachineOptions{PublicKeys: []string{b.owner.line}}
+	w := walkOf(b, s)
+	w.begin(lab.MachineOptions{UserData: w.document("")})
+	return w
+}
+
+// walkOf is a walk whose machine is to begin.
+func walkOf(b *bench, s server) *walk {
+	w := &walk{bench: b, server: s, image: baked.agent, v: b.volumes(1, databaseSize)[0]}
 	if s == mysql {
 		sid, err := bakedSid()
 		must(b, err)
-		o.Image, w.recipient = sid, sid.Recipient
+		w.image = sid
 	}
-	o.UserData = w.document("")
-	w.m = b.start(o)
-	b.isServer(w.m, s)
 	return w
+}
+
+func (w *walk) begin(o lab.MachineOptions) {
+	o.Image, o.PublicKeys = w.image, []string{w.owner.line}
+	w.m = w.start(o)
+	w.isServer(w.m, w.server)
 }
 
 // document is launch data that names the volume for the database.
 func (w *walk) document(more string) []byte {
-	return w.bench.document(w.stanzaFor(w.recipient, "data", "/srv/data", w.v), "mysql: {volume: data"+more+"}\n")
+	return w.bench.document(w.stanzaFor(w.image.Recipient, "data", "/srv/data", w.v), "mysql: {volume: data"+more+"}\n")
 }
 
 // row is a state in which a database's volume is found.

@@ -33,23 +33,14 @@ type apart struct {
 const onLogs = ", binary_logs: logs, redo_log: logs, tmpdir: logs"
 
 func newApart(b *bench, s server) *apart {
-	w := &walk{bench: b, server: s, recipient: baked.agent.Recipient, v: b.volumes(1, databaseSize)[0]}
-	a := &apart{walk: w, logs: b.volumes(1, databaseSize)[0]}
-	o := lab.MachineOptions{PublicKeys: []string{b.owner.line}, Volumes: []*lab.Volume{w.v, a.logs}}
-	if s == mysql {
-		sid, err := bakedSid()
-		must(b, err)
-		o.Image, w.recipient = sid, sid.Recipient
-	}
-	o.UserData = []byte(a.document(onLogs))
-	w.m = b.start(o)
-	b.isServer(w.m, s)
+	a := &apart{walk: walkOf(b, s), logs: b.volumes(1, databaseSize)[0]}
+	a.begin(lab.MachineOptions{Volumes: []*lab.Volume{a.v, a.logs}, UserData: []byte(a.document(onLogs))})
 	return a
 }
 
 // document is launch data for both volumes.
 func (a *apart) document(more string) string {
-	return string(a.bench.document(a.stanzaFor(a.recipient, "data", "/srv/data", a.v)+a.stanzaFor(a.recipient, "logs", "/srv/logs", a.logs), "mysql: {volume: data"+more+"}\n"))
+	return string(a.bench.document(a.stanzaFor(a.image.Recipient, "data", "/srv/data", a.v)+a.stanzaFor(a.image.Recipient, "logs", "/srv/logs", a.logs), "mysql: {volume: data"+more+"}\n"))
 }
 
 func (a *apart) story() {
