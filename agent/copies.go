@@ -27,6 +27,7 @@ const (
 	copiesEvery    = 30 * time.Second
 	noteAhead      = time.Minute      // that a note may be ahead of the clock
 	snapshotsEvery = 15 * time.Minute // of questions to EC2
+	deniedEvery    = time.Hour        // of those that it refuses: each is a denial in somebody's log
 )
 
 // copies are the looks at how old the last good copies of volumes are.
@@ -64,9 +65,9 @@ type copied struct {
 	ec2                 *ebs.EC2 // is asked for snapshots; nil: nobody is
 	ids                 []string // of its EBS volumes
 
-	asked      time.Time // when EC2 answered last
+	asked      time.Time // when EC2 answered last, or refused
 	unanswered string    // why it does not
-	denied     bool      // is not asked again: each time would be a denial in somebody's log
+	denied     bool      // it refused
 	last, made time.Time // the last snapshot and the volume, as EC2 says; zero: unknown
 }
 
@@ -75,9 +76,13 @@ func (c copied) asLook() vitals.Look {
 }
 
 func (c *copied) look(ctx context.Context, now time.Time) vitals.Seen {
-	if c.ec2 != nil && !c.denied && now.Sub(c.asked) >= snapshotsEvery {
+	pause := snapshotsEvery
+	if c.denied {
+		pause = deniedEvery
+	}
+	if c.ec2 != nil && now.Sub(c.asked) >= pause {
 		c.ask(ctx, now)
-		if c.asked.IsZero() && !c.denied && now.Sub(c.began) < startGrace {
+		if c.asked.IsZero() && now.Sub(c.began) < startGrace {
 			return vitals.Seen{Nothing: true}
 		}
 	}
@@ -102,13 +107,15 @@ func (c *copied) ask(ctx context.Context, now time.Time) {
 	last, err := c.ec2.LastSnapshot(ctx, c.ids)
 	if err != nil {
 		f, ok := errors.AsType[*cloud.Failure](err)
-		c.denied = ok && f.Kind == cloud.Denied
+		if c.denied = ok && f.Kind == cloud.Denied; c.denied {
+			c.asked = now
+		}
 		if s := situation.Of(err); s != nil {
 			c.unanswered = " " + s.Text
 		}
 		return
 	}
-	c.asked, c.unanswered, c.last = now, "", last
+	c.asked, c.denied, c.unanswered, c.last = now, false, "", last
 	if volumes, err := c.ec2.Volumes(ctx, c.ids); err == nil {
 		for _, v := range volumes {
 			if v.Created.After(c.made) {

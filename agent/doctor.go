@@ -125,7 +125,8 @@ func (a *Agent) examineCloud(ctx context.Context, o orders) (found []*situation.
 			asking = append(asking, want)
 		}
 	}
-	if len(asking) == 0 {
+	copies := slices.DeleteFunc(slices.Clone(o.spec.Health.RPO), func(p spec.RPO) bool { return p.Snapshot == 0 })
+	if len(asking)+len(copies) == 0 {
 		return nil
 	}
 	found = append(found, a.examineRole(ctx, o.data.Region))
@@ -133,7 +134,47 @@ func (a *Agent) examineCloud(ctx context.Context, o orders) (found []*situation.
 	for _, want := range asking {
 		found = append(found, a.examineVolume(ctx, c, want))
 	}
+	report, _ := health.Latest(statusFile, health.Uptime())
+	for _, p := range copies {
+		if c == nil {
+			break // elsewhere the notes on the volumes count
+		}
+		found = append(found, examineSnapshots(ctx, c, p.Volume, devicesOf(report, p.Volume)))
+	}
 	return found
+}
+
+// devicesOf are the EBS volumes that a volume is on, by the report.
+func devicesOf(report *health.Report, volume string) (ids []string) {
+	if report == nil {
+		return nil
+	}
+	if v := volumeIn(report, volume); v != nil && v.Mounted {
+		for _, d := range v.Devices {
+			ids = append(ids, d.Volume)
+		}
+	}
+	return ids
+}
+
+// examineSnapshots asks for the last snapshot of these EBS volumes.
+func examineSnapshots(ctx context.Context, c *ebs.EC2, volume string, ids []string) *situation.Situation {
+	if len(ids) == 0 {
+		return unfit(volume, "bring it up, then: bootswain doctor", "it is not up, so EC2 cannot be asked for its snapshots.")
+	}
+	ctx, cancel := context.WithTimeout(ctx, doctorPatience)
+	defer cancel()
+	last, err := c.LastSnapshot(ctx, ids)
+	switch s := situation.Of(subject(err, volume)); {
+	case err == nil && last.IsZero():
+		return fit(volume, "EC2 shows its snapshots; there is none yet.")
+	case err == nil:
+		return fit(volume, "EC2 shows its snapshots, the last of %s.", last.UTC().Format(time.RFC3339))
+	case s != nil:
+		return s
+	default:
+		return unfit(volume, "", "%v.", err)
+	}
 }
 
 func (a *Agent) examineRole(ctx context.Context, region string) *situation.Situation {
