@@ -126,19 +126,19 @@ func (a *Agent) examineCloud(ctx context.Context, o orders) (found []*situation.
 		}
 	}
 	copies := slices.DeleteFunc(slices.Clone(o.spec.Health.RPO), func(p spec.RPO) bool { return p.Snapshot == 0 })
+	c := a.cloud(ctx, o.data)
+	if c == nil { // elsewhere the notes on the volumes count
+		copies = nil
+	}
 	if len(asking)+len(copies) == 0 {
 		return nil
 	}
 	found = append(found, a.examineRole(ctx, o.data.Region))
-	c := a.cloud(ctx, o.data)
 	for _, want := range asking {
 		found = append(found, a.examineVolume(ctx, c, want))
 	}
 	report, _ := health.Latest(statusFile, health.Uptime())
 	for _, p := range copies {
-		if c == nil {
-			break // elsewhere the notes on the volumes count
-		}
 		found = append(found, examineSnapshots(ctx, c, p.Volume, devicesOf(report, p.Volume)))
 	}
 	return found

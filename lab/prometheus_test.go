@@ -26,7 +26,7 @@ func TestPrometheus(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "status.json")
 	tell := func(degraded float64) {
 		t.Helper()
-		r := health.Report{Release: "1", Time: time.Now(), Instance: "i-1"}
+		r := health.Report{Release: "1", Time: time.Now(), Uptime: health.Uptime(), Instance: "i-1"}
 		r.Numbers.Metrics = []health.Family{{Name: "bootswain_disk_degraded", Kind: health.Gauge, Help: "Whether it is slow.",
 			Samples: []health.Sample{{Labels: map[string]string{"volume": "data", "disk": "vol-1"}, Value: degraded}}}}
 		if err := r.Write(path); err != nil {
