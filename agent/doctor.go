@@ -126,12 +126,15 @@ func (a *Agent) examineCloud(ctx context.Context, o orders) (found []*situation.
 		}
 	}
 	copies := slices.DeleteFunc(slices.Clone(o.spec.Health.RPO), func(p spec.RPO) bool { return p.Snapshot == 0 })
-	c := a.cloud(ctx, o.data)
-	if c == nil { // elsewhere the notes on the volumes count
-		copies = nil
-	}
 	if len(asking)+len(copies) == 0 {
 		return nil
+	}
+	c := a.cloud(ctx, o.data)
+	if c == nil {
+		copies = nil // elsewhere the notes on the volumes count
+		if len(asking) == 0 {
+			return nil
+		}
 	}
 	found = append(found, a.examineRole(ctx, o.data.Region))
 	for _, want := range asking {
