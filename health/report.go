@@ -8,6 +8,7 @@
 package health
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -32,6 +33,8 @@ const (
 	formatVersion = 1
 	// maxReport bounds what is read; a report of a hundred volumes is far below.
 	maxReport = 4 << 20
+	// maxListed bounds what room is made for before it is read.
+	maxListed = 1000
 )
 
 // Report is the whole state of the machine at one time.
@@ -246,7 +249,12 @@ func Read(path string) (*Report, error) {
 }
 
 func decode(data []byte) (*Report, error) {
-	var r Report
+	// Most of a report is these two lists. One that grew as it is read would be
+	// copied again and again.
+	r := Report{
+		Checks: make([]Check, 0, min(maxListed, bytes.Count(data, []byte(`"sentence":`)))),
+		Steps:  make([]Step, 0, min(maxListed, bytes.Count(data, []byte(`"duration_ns":`)))),
+	}
 	if err := json.Unmarshal(data, &r); err != nil {
 		return nil, err
 	}
