@@ -34,7 +34,7 @@ type view struct {
 	trouble *situation.Situation // nil when the volume is up
 	working string               // the step being carried out, "" between passes
 	passed  bool                 // at least one pass has ended
-	steps   []health.Step        // what was done since boot, each once: as it was done last
+	steps   []health.Step        // what was done since boot; of what was done often, the first and the last time
 	note    string               // of a volume that is up: what else is to be said
 }
 
@@ -298,7 +298,13 @@ func (k *keeper) progress(p volume.Progress) {
 	if p.Ended {
 		k.view.working = ""
 		done := health.Step{Name: p.Volume + ": " + p.Step, Start: time.Now().Add(-p.Took), Duration: p.Took}
-		k.view.steps = slices.DeleteFunc(slices.Clone(k.view.steps), func(s health.Step) bool { return s.Name == done.Name })
+		same := 0
+		k.view.steps = slices.DeleteFunc(slices.Clone(k.view.steps), func(s health.Step) bool {
+			if s.Name == done.Name {
+				same++
+			}
+			return s.Name == done.Name && same > 1
+		})
 		k.view.steps = append(k.view.steps, done)
 		k.showProgress(p)
 	}
