@@ -168,16 +168,22 @@ func examineSnapshots(ctx context.Context, c *ebs.EC2, volume string, ids []stri
 	ctx, cancel := context.WithTimeout(ctx, doctorPatience)
 	defer cancel()
 	last, err := c.LastSnapshot(ctx, ids)
-	switch s := situation.Of(subject(err, volume)); {
-	case err == nil && last.IsZero():
+	switch {
+	case err != nil:
+		return prevented(volume, err)
+	case last.IsZero():
 		return fit(volume, "EC2 shows its snapshots; there is none yet.")
-	case err == nil:
-		return fit(volume, "EC2 shows its snapshots, the last of %s.", last.UTC().Format(time.RFC3339))
-	case s != nil:
-		return s
 	default:
-		return unfit(volume, "", "%v.", err)
+		return fit(volume, "EC2 shows its snapshots, the last of %s.", last.UTC().Format(time.RFC3339))
 	}
+}
+
+// prevented says what is in the way of a volume.
+func prevented(volume string, err error) *situation.Situation {
+	if s := situation.Of(subject(err, volume)); s != nil {
+		return s
+	}
+	return unfit(volume, "", "%v.", err)
 }
 
 func (a *Agent) examineRole(ctx context.Context, region string) *situation.Situation {
@@ -201,10 +207,7 @@ func (a *Agent) examineVolume(ctx context.Context, c *ebs.EC2, want spec.Volume)
 	if err == nil {
 		return fit(want.Name, "EC2 shows %s, and lets this instance attach and tag them.", strings.Join(ids, ", "))
 	}
-	if s := situation.Of(subject(err, want.Name)); s != nil {
-		return s
-	}
-	return unfit(want.Name, "", "%v.", err)
+	return prevented(want.Name, err)
 }
 
 // examineKeys gets every key from everywhere that the launch data names, and
@@ -229,14 +232,12 @@ func (a *Agent) examineKeys(ctx context.Context, want *spec.Spec) (found []*situ
 func (a *Agent) examineKey(ctx context.Context, volume string, said []byte) *situation.Situation {
 	key, err := a.storage.Keys.Unseal(ctx, said)
 	defer key.Destroy()
-	switch s := situation.Of(subject(err, volume)); {
+	switch {
 	case err == nil:
 		return fit(volume, "its key can be had.")
 	case errors.Is(err, secret.ErrBrought):
 		return fit(volume, "its key is brought from outside; nothing to try.")
-	case s != nil:
-		return s
 	default:
-		return unfit(volume, "", "%v.", err)
+		return prevented(volume, err)
 	}
 }

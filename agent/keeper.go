@@ -300,10 +300,11 @@ func (k *keeper) progress(p volume.Progress) {
 		done := health.Step{Name: p.Volume + ": " + p.Step, Start: time.Now().Add(-p.Took), Duration: p.Took}
 		same := 0
 		k.view.steps = slices.DeleteFunc(slices.Clone(k.view.steps), func(s health.Step) bool {
-			if s.Name == done.Name {
-				same++
+			if s.Name != done.Name {
+				return false
 			}
-			return s.Name == done.Name && same > 1
+			same++
+			return same > 1
 		})
 		k.view.steps = append(k.view.steps, done)
 		k.showProgress(p)

@@ -9,9 +9,7 @@ import (
 // nonBlank is any text that says something.
 var nonBlank = schema{"type": "string", "pattern": `\S`}
 
-func matching(rule *pattern) schema {
-	return schema{"type": "string", "pattern": rule.String()}
-}
+func matching(rule *pattern) schema { return schema{"type": "string", "pattern": rule.String()} }
 
 func oneOf(values ...any) schema { return schema{"enum": values} }
 
