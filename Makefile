@@ -38,7 +38,7 @@ soak: setup ## CUTS=1000 replayed moments, a tenth of that in whole cuts, a mill
 	@BOOTSWAIN_E2E=1 BOOTSWAIN_SEQUENCES=1000000 go test -count=1 -v -timeout 12h ./e2e/model
 	@BOOTSWAIN_E2E=1 BOOTSWAIN_REAL_SEQUENCES=48 go test -count=1 -v -timeout 12h ./e2e/conformance -run TestWalk
 	@BOOTSWAIN_E2E=1 go test -count=$(or $(ROUNDS),20) -v -timeout 48h ./e2e -run TestCuts
-	@BOOTSWAIN_E2E=1 BOOTSWAIN_SOAK=1 go test -count=10 -v -timeout 48h ./e2e -run 'TestDatabase|TestElsewhere'
+	@BOOTSWAIN_E2E=1 BOOTSWAIN_SOAK=1 go test -count=1 -v -timeout 48h ./e2e -run 'TestDatabase|TestElsewhere'
 	@BOOTSWAIN_YEARS=100 BOOTSWAIN_FAULTS=20 go test -count=1 -v -timeout 4h -run 'FalseAlarms|Faults' ./health/latency
 	@scripts/fuzz 10m
 

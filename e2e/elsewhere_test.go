@@ -14,7 +14,9 @@ import (
 // writes, is an older copy of itself, is not named by the launch data, and loses
 // its power with the other.
 func TestElsewhere(t *testing.T) {
-	soaks(t)
+	if !soak {
+		t.Skip("run by make soak (BOOTSWAIN_SOAK=1)")
+	}
 	b := open(t)
 	for _, s := range []server{mariadb, mysql} {
 		t.Run(s.name, func(t *testing.T) {

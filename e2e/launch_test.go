@@ -87,8 +87,8 @@ func (s *launchStory) stanza(i int, name, encryption, kind, mount string) string
 func (s *launchStory) includedLate() {
 	s.waitSentence(s.m, "WAITING launch data: ssm:"+included+" could not be read: ")
 	s.waitSentence(s.m, "denied GetParameter to role db-prod")
-	s.loggedIn(s.m)
-	s.mayLogIn(s.m, s.colleague)
+	s.booted(s.m)
+	s.mayLogIn(s.m, s.ops, s.owner, s.colleague)
 	s.blank(s.volumes)
 	s.lab.AWS.SetFault(awsjson.Fault{})
 	s.step("a document in Systems Manager that is denied, and then granted")
@@ -110,8 +110,7 @@ curl -s -f -m 5 -H "X-aws-ec2-metadata-token: $token" $imds/meta-data/managed-ss
 		"[Service]\nExecStart=\nExecStart=/usr/sbin/sshd -D -o \"AuthorizedKeysCommand "+program+" %%u %%f\" -o \"AuthorizedKeysCommandUser nobody\" $SSHD_OPTS\n"), 0o644))
 	// All of the story come from one address, and who is refused often is shut out.
 	s.sh(s.m, "echo PerSourcePenalties no >/etc/ssh/sshd_config.d/95-story.conf; systemctl daemon-reload; systemctl restart ssh")
-	s.loggedIn(s.m)
-	s.mayLogIn(s.m, s.connected)
+	s.mayLogIn(s.m, s.ops, s.owner, s.connected)
 	s.mayNot(s.m, newPerson(s.T, "ops"))
 	s.step("EC2 Instance Connect keeps working")
 }
@@ -201,8 +200,7 @@ func (s *launchStory) changedByStop() {
 		s.Errorf("no fallback from one source to the next: %s", asked)
 	}
 	s.mayNot(s.m, s.colleague)
-	s.loggedIn(s.m)
-	s.mayLogIn(s.m, s.connected)
+	s.mayLogIn(s.m, s.ops, s.owner, s.connected)
 
 	if env := s.sh(s.m, "systemd-run --quiet --wait --pipe -p EnvironmentFile=/run/bootswain/env env; . /run/bootswain/env; echo shell=$GREETING"); !containsAll(env,
 		"DB_HOST=orders-db.internal\n", "DB_PORT=3306\n", "GREETING=it costs \"$5\"\n", "shell=it costs \"$5\"") {

@@ -2,6 +2,7 @@ package lab
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -9,6 +10,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"strings"
 	"time"
 
 	"golang.org/x/crypto/ssh"
@@ -20,8 +22,29 @@ func (m *Machine) Dial(ctx context.Context, user string, key ssh.Signer) (*ssh.C
 	return DialSSH(ctx, m.Addr(22), user, key)
 }
 
-// DialSSH is [Machine.Dial] for a known address.
-func DialSSH(ctx context.Context, addr, user string, key ssh.Signer) (*ssh.Client, error) {
+// DialSSH is [Machine.Dial] for a known address. A server that is not up yet, or
+// that reads its settings anew, ends the connections of that moment before it hears
+// whose they are, so those are made again, for a minute. An error that [Refused]
+// knows is the server's word on the key.
+func DialSSH(ctx context.Context, addr, user string, key ssh.Signer) (client *ssh.Client, err error) {
+	waiting, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	var refused error
+	err = WaitFor(waiting, "the SSH server", func(ctx context.Context) (err error) {
+		if client, err = dialSSH(ctx, addr, user, key); Refused(err) {
+			refused, err = err, nil
+		}
+		return err
+	})
+	return client, cmp.Or(refused, err)
+}
+
+// Refused tells whether a server did not let somebody in with a key.
+func Refused(err error) bool {
+	return err != nil && strings.Contains(err.Error(), "ssh: unable to authenticate") // the package has no error of its own for it
+}
+
+func dialSSH(ctx context.Context, addr, user string, key ssh.Signer) (*ssh.Client, error) {
 	var d net.Dialer
 	c, err := d.DialContext(ctx, "tcp", addr)
 	if err != nil {

@@ -40,7 +40,7 @@ func (d *Demo) people(ctx context.Context) error {
 		c.Close()
 		return fmt.Errorf("ssh %s with a stranger's key: expected to be refused; saw that it was let in", user)
 	}
-	if !strings.Contains(err.Error(), "unable to authenticate") {
+	if !lab.Refused(err) {
 		return fmt.Errorf("ssh %s with a stranger's key: expected to be refused; saw: %w", user, err)
 	}
 	d.Screen.Pass("ssh %s with a stranger's key: refused", user)
