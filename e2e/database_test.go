@@ -3,7 +3,6 @@ package e2e
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"maps"
@@ -385,7 +384,7 @@ func (w *walk) stale() {
 
 // lost is a volume that is pulled from under a server that writes.
 func (w *walk) lost() {
-	last := w.pull(w.m, w.v, w.write(w.m, w.rows))
+	last := w.taken(w.v, "/srv/data", w.rows)
 	if after := w.rootDatabase(w.m); after != w.beneath {
 		w.Errorf("something was written beneath the mount: %s, was %s", after, w.beneath)
 	}
@@ -393,6 +392,16 @@ func (w *walk) lost() {
 	must(w, w.m.Attach(w.ctx, w.v))
 	w.ready(w.m)
 	w.rows = w.acknowledged(w.m, last, "the volume came back")
+}
+
+// taken pulls a volume under writes, and returns the last row that was acknowledged.
+// A server that is stopped until the mount is gone is no start of ours, and before
+// the first try without the volume failed, a start is refused as too early.
+func (w *walk) taken(v *lab.Volume, mount string, rows int) (last int) {
+	// Ten seconds hold where the clock counts instructions; here a busy host is late.
+	last = w.pull(w.m, v, w.write(w.m, rows), 3*stopLimit)
+	w.sh(w.m, "timeout 120 sh -c 'while findmnt -n "+mount+" || bootswain status | grep -q WORKING; do sleep 0.2; done'")
+	return last
 }
 
 // cut takes the power away under writes. What the server does then is recovery,
@@ -416,9 +425,8 @@ func (w *walk) cut() {
 func (w *walk) recovers() {
 	shown := map[string]bool{}
 	must(w, lab.WaitFor(w.ctx, "the database to be recovered", func(ctx context.Context) error {
-		_, body, err := w.m.HTTP(ctx, "/health")
-		var h health
-		if err := cmp.Or(err, json.Unmarshal(body, &h)); err != nil {
+		_, h, err := askHealth(ctx, w.m)
+		if err != nil {
 			return err // the machine boots
 		}
 		if c := h.Checks["mysql"]; len(c) == 1 && strings.HasPrefix(c[0].Output, "RECOVERING") {

@@ -51,9 +51,7 @@ func (a *apart) story() {
 	a.places()
 	a.confined()
 
-	last := a.pull(a.m, a.logs, a.write(a.m, 0))
-	// What is stopped until then is no start of ours, and what is tried has not failed yet.
-	a.sh(a.m, "timeout 120 sh -c 'while findmnt -n /srv/logs || bootswain status | grep -q WORKING; do sleep 0.2; done'")
+	last := a.taken(a.logs, "/srv/logs", 0)
 	a.everywhere(a.m, a.held(a.m, a.logs.ID+" lost"))
 	must(a, a.m.Attach(a.ctx, a.logs))
 	a.ready(a.m)

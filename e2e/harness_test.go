@@ -264,14 +264,12 @@ type health struct {
 	} `json:"checks"`
 }
 
-func (b *bench) health(m *lab.Machine) (code int, h health) {
-	b.Helper()
-	code, body, err := m.HTTP(b.ctx, "/health")
-	must(b, err)
-	if err := json.Unmarshal(body, &h); err != nil {
-		b.Fatalf("/health: %v\n%s", err, body)
+func askHealth(ctx context.Context, m *lab.Machine) (code int, h health, err error) {
+	code, body, err := m.HTTP(ctx, "/health")
+	if err == nil {
+		err = json.Unmarshal(body, &h)
 	}
-	return code, h
+	return code, h, err
 }
 
 // waitHealth waits until a monitor gets what holds says is right: the database
@@ -280,11 +278,12 @@ func (b *bench) waitHealth(m *lab.Machine, holds func(code int, h health) bool) 
 	b.Helper()
 	ctx, cancel := context.WithTimeout(b.ctx, 2*time.Minute)
 	defer cancel()
-	must(b, lab.WaitFor(ctx, "health as it is to be", func(context.Context) error {
-		if code, h := b.health(m); !holds(code, h) {
-			return fmt.Errorf("health: %d %+v", code, h)
+	must(b, lab.WaitFor(ctx, "health as it is to be", func(ctx context.Context) error {
+		code, h, err := askHealth(ctx, m)
+		if err == nil && !holds(code, h) {
+			err = fmt.Errorf("health: %d %+v", code, h)
 		}
-		return nil
+		return err
 	}))
 }
 

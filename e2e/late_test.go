@@ -33,7 +33,8 @@ func TestLateAndLost(t *testing.T) {
 	b.bootDelay(m, plain)
 	must(b, plain.Close())
 
-	b.sh(m, "timeout 300 sh -c 'until systemctl is-active multi-user.target; do sleep 1; done'; ! systemctl is-active emergency.target rescue.target")
+	b.booted(m)
+	b.sh(m, "! systemctl is-active emergency.target rescue.target")
 	b.waitSentence(m, "WAITING data: ")
 	b.held(m, "0 of 2 volumes", refuseLimit)
 	image := b.rootDatabase(m)
@@ -56,7 +57,7 @@ func TestLateAndLost(t *testing.T) {
 	b.sh(m, "mv /srv/data/kept /srv/data/mysql/mariadb_upgrade_info")
 	b.ready(m)
 
-	last := b.pull(m, v[1], b.write(m, 0))
+	last := b.pull(m, v[1], b.write(m, 0), stopLimit)
 	if after := b.rootDatabase(m); after != image {
 		b.Errorf("something was written beneath the mount: %s, was %s", after, image)
 	}

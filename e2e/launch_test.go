@@ -238,18 +238,14 @@ func (s *launchStory) noCloudBesideCloudInit() {
 	s.waitSentence(s.m, "READY left: ")
 
 	people := []person{s.ops, s.owner, cira, shared, {"debian", s.owner.signer, ""}, s.connected}
-	for _, p := range people {
-		s.mayLogIn(s.m, p)
-	}
+	s.mayLogIn(s.m, people...)
 	const accounts = "cat /etc/passwd /etc/group; find /etc/bootswain/keys /etc/sudoers.d /home/*/.ssh -type f -exec md5sum {} +"
 	was := s.sh(s.m, accounts)
 	s.sh(s.m, "bootswain access; cloud-init single --name users-groups --frequency always; cloud-init single --name ssh --frequency always; bootswain access")
 	if now := s.sh(s.m, accounts); now != was {
 		s.Errorf("bootswain and cloud-init do not leave each other's alone: %s\nwas\n%s", now, was)
 	}
-	for _, p := range people {
-		s.mayLogIn(s.m, p)
-	}
+	s.mayLogIn(s.m, people...)
 	if set := s.sh(s.m, "cat /etc/ssh/sshd_config.d/50-cloud-init.conf; sshd -T | grep ^passwordauthentication"); set != "PasswordAuthentication yes\npasswordauthentication no" {
 		s.Errorf("cloud-init lets passwords in: %s", set)
 	}

@@ -103,7 +103,8 @@ func (w *work) slowed(prometheus *scrapes) {
 	w.step("the daemon knows that writes take %.0f ms", usual*1000)
 	look := func(status int) (sentence string) {
 		prometheus.await(fmt.Sprint("latency's status ", status), fmt.Sprintf(`bootswain_check_status{check="latency:%s"} == %d`, w.name, status))
-		_, h := w.health(w.m)
+		_, h, err := askHealth(w.ctx, w.m)
+		must(w, err)
 		for _, c := range h.Checks["latency:"+w.name] {
 			sentence = c.Output
 		}
