@@ -24,10 +24,10 @@ func (m *Machine) Dial(ctx context.Context, user string, key ssh.Signer) (*ssh.C
 
 // DialSSH is [Machine.Dial] for a known address. A server that is not up yet, or
 // that reads its settings anew, ends the connections of that moment before it hears
-// whose they are, so those are made again, for a minute. An error that [Refused]
+// whose they are, so those are made again, for some minutes. An error that [Refused]
 // knows is the server's word on the key.
 func DialSSH(ctx context.Context, addr, user string, key ssh.Signer) (client *ssh.Client, err error) {
-	waiting, cancel := context.WithTimeout(ctx, time.Minute)
+	waiting, cancel := context.WithTimeout(ctx, 5*time.Minute)
 	defer cancel()
 	var refused error
 	err = WaitFor(waiting, "the SSH server", func(ctx context.Context) (err error) {
@@ -124,7 +124,8 @@ func get(ctx context.Context, c *http.Client, url string) (status int, body []by
 
 // WaitFor tries again and again until attempt returns nil, or ctx ends; its
 // error then tells how the last attempt failed. Between two attempts it rests for
-// as long as the last one took: a guest that is asked without pause gets nowhere.
+// twice as long as the last one took: a guest that is asked without pause gets
+// nowhere.
 func WaitFor(ctx context.Context, what string, attempt func(context.Context) error) error {
 	for {
 		began := time.Now()
@@ -133,7 +134,7 @@ func WaitFor(ctx context.Context, what string, attempt func(context.Context) err
 			return nil
 		}
 		select {
-		case <-time.After(max(200*time.Millisecond, time.Since(began))):
+		case <-time.After(max(200*time.Millisecond, 2*time.Since(began))):
 		case <-ctx.Done():
 			return fmt.Errorf("cannot wait for %s any longer (%w); last: %w", what, ctx.Err(), err)
 		}

@@ -30,6 +30,10 @@ chroot "$root" systemctl --quiet mask \
 	systemd-network-generator.service systemd-networkd-persistent-storage.service \
 	systemd-udev-load-credentials.service systemd-sysext.socket
 
+# A machine's first boot would compile some hundred profiles of programs that it
+# has not got, before anything else starts.
+[ ! -d "$root/etc/apparmor.d" ] || find "$root/etc/apparmor.d" -maxdepth 1 -type f ! -name '*mysqld' -delete
+
 # What systemd does once after /usr changed is done here.
 chroot "$root" journalctl --quiet --update-catalog
 touch "$root/etc/.updated" "$root/var/.updated"
