@@ -32,7 +32,9 @@ chroot "$root" systemctl --quiet mask \
 
 # A machine's first boot would compile some hundred profiles of programs that it
 # has not got, before anything else starts.
-[ ! -d "$root/etc/apparmor.d" ] || find "$root/etc/apparmor.d" -maxdepth 1 -type f ! -name '*mysqld' -delete
+for profile in $(chroot "$root" dpkg -L apparmor 2>/dev/null | grep '^/etc/apparmor.d/[^/]*$'); do
+	[ ! -f "$root$profile" ] || rm "$root$profile"
+done
 
 # What systemd does once after /usr changed is done here.
 chroot "$root" journalctl --quiet --update-catalog
