@@ -178,7 +178,7 @@ func (w *walk) order() {
 // confined checks that the server runs under the profile that its package brings,
 // if it brings one, and that nobody changed what the package installed.
 func (w *walk) confined() {
-	profile := w.sh(w.m, fmt.Sprintf("cat /proc/$(pgrep -x %s)/attr/current", w.server.process))
+	profile := w.sh(w.m, "cat /proc/$(systemctl show -P MainPID "+w.server.name+")/attr/current")
 	if w.server == mysql && !strings.HasSuffix(profile, "mysqld (enforce)") {
 		w.Errorf("MySQL is confined by %q, want its profile enforced", profile)
 	}
