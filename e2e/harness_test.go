@@ -265,6 +265,8 @@ type health struct {
 }
 
 func askHealth(ctx context.Context, m *lab.Machine) (code int, h health, err error) {
+	ctx, cancel := context.WithTimeout(ctx, answered)
+	defer cancel()
 	code, body, err := m.HTTP(ctx, "/health")
 	if err == nil {
 		err = json.Unmarshal(body, &h)

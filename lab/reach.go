@@ -124,8 +124,8 @@ func get(ctx context.Context, c *http.Client, url string) (status int, body []by
 
 // WaitFor tries again and again until attempt returns nil, or ctx ends; its
 // error then tells how the last attempt failed. Between two attempts it rests for
-// twice as long as the last one took: a guest that is asked without pause gets
-// nowhere.
+// twice as long as the last one took, up to some seconds: a guest that is asked
+// without pause gets nowhere.
 func WaitFor(ctx context.Context, what string, attempt func(context.Context) error) error {
 	for {
 		began := time.Now()
@@ -134,7 +134,7 @@ func WaitFor(ctx context.Context, what string, attempt func(context.Context) err
 			return nil
 		}
 		select {
-		case <-time.After(max(200*time.Millisecond, 2*time.Since(began))):
+		case <-time.After(min(max(200*time.Millisecond, 2*time.Since(began)), 5*time.Second)):
 		case <-ctx.Done():
 			return fmt.Errorf("cannot wait for %s any longer (%w); last: %w", what, ctx.Err(), err)
 		}
