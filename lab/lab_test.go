@@ -114,7 +114,7 @@ func TestArguments(t *testing.T) {
 	}
 	line := strings.Join(m.arguments(), " ")
 	for _, want := range []string{
-		"-m 1024M", "-accel tcg,thread=multi -cpu max,-svm,-vmx,-la57 -smp 2", "-append root=x mitigations=off nokaslr init_on_alloc=0 console=ttyS0 quiet ",
+		"-m 1024M", "-accel tcg,thread=multi -cpu max,-svm,-vmx,-la57 -smp 2", "-append root=x mitigations=off nokaslr init_on_alloc=0 oops=panic panic=1 console=ttyS0 quiet ",
 		"file.filename=/tmp/a,,b", "serial=vol0abc", "restrict=on", "hostfwd=tcp:127.0.0.1:2222-169.254.0.15:22",
 		"guestfwd=tcp:169.254.169.254:80-cmd:/proc/", "nvme,id=" + v.ID + ",drive=" + v.ID + ",serial=" + v.serial() + ",bus=port0",
 	} {
